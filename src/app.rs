@@ -117,7 +117,7 @@ pub(crate) fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Fai
 
 /// The procedures alone, for the commands that work on definitions.
 pub(crate) fn procedures(config: &Config, clock: Arc<dyn Clock>) -> Result<Procedures, Failure> {
-    Ok(Procedures::new(store(config)?, clock, None))
+    Ok(Procedures::new(store(config)?, clock, None).with_options(&config.options))
 }
 
 /// The keys alone, for the commands that work on them.
@@ -202,6 +202,7 @@ impl App {
         let label = reload::label(&*clock);
         let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
         let procedures = Procedures::new(store.clone(), clock.clone(), watch);
+        let procedures = procedures.with_options(&config.options);
         let embedder = embed::builtin();
         let memories = Arc::new(memories_on(store.clone(), config, clock.clone()));
         let profile = match toolset {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::caller::{Grants, PROJECT_SHARED, check_project};
 use crate::clock::Zone;
 use crate::failure::Failure;
+use crate::printable::shell_word;
 
 #[cfg(test)]
 pub(crate) use ask::Synthesis;
@@ -35,6 +36,12 @@ pub(crate) use values::is_open;
 
 /// The profile of tools where nobody named one.
 pub(crate) const PROFILE_DEFAULT: &str = "standard";
+
+/// The project that follows the client.
+pub(crate) const AUTO: &str = "auto";
+
+/// The database's name in the data folder.
+const DATABASE: &str = "mimo.db";
 
 pub(crate) const PROFILES: [&str; 3] = ["core", PROFILE_DEFAULT, "legacy"];
 
@@ -79,6 +86,9 @@ pub(crate) struct Config {
     pub(crate) store: StoreSettings,
     /// Where `mimo update` asks for the newest version.
     pub(crate) update_url: Option<String>,
+    /// The options that a command needs in another shell to find the same data, each after
+    /// a space; empty for the folders that are used without options.
+    pub(crate) options: String,
 }
 
 /// Facts about predicates that the graph cannot know.
@@ -106,8 +116,13 @@ impl Config {
         )?;
         let file = file::read(&config_folder.join("config.toml"))?;
         Ok(Config {
-            database: database(flags, environment, &data_folder)?,
-            project: project(flags, environment, file.project)?,
+            options: options(&database, &config_folder, environment),
+            database,
+            follows_root,
+            project: match follows_root {
+                true => PROJECT_SHARED.to_owned(),
+                false => project,
+            },
             fence: flags.fence || file.fence,
             time_zone: file
                 .time_zone
@@ -181,8 +196,26 @@ fn folder(
 fn database(flags: &Flags, environment: &Environment, data: &Path) -> Result<PathBuf, Failure> {
     match environment.variables.get("DB_PATH") {
         Some(path) if flags.data_folder.is_none() => absolute("DB_PATH", Path::new(path)),
-        _ => Ok(data.join("mimo.db")),
+        _ => Ok(data.join(DATABASE)),
     }
+}
+
+/// No option names a database file: one that is not called as usual has none.
+fn options(database: &Path, config_folder: &Path, environment: &Environment) -> String {
+    let is_usual = database.file_name().is_some_and(|name| name == DATABASE);
+    let data_folder = database.parent().filter(|_| is_usual);
+    let config_folder = Some(config_folder);
+    [
+        ("--data-dir", data_folder, &environment.data_folder),
+        ("--config-dir", config_folder, &environment.config_folder),
+    ]
+    .into_iter()
+    .filter(|(_, folder, default)| *folder != default.as_deref())
+    .filter_map(|(option, folder, _)| {
+        let word = shell_word(&folder?.to_string_lossy());
+        Some(format!(" {option} {word}"))
+    })
+    .collect()
 }
 
 fn project(

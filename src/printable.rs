@@ -32,6 +32,15 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// `text` as one word of a shell.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:".contains(c);
+    match text.chars().all(plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// The longest beginning of `text` in at most `bytes` bytes.
 pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);

@@ -10,13 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::output::shell_word;
 use crate::caller::PROJECT_SHARED;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 use crate::limits;
-use crate::printable;
+use crate::printable::{self, shell_word};
 
 pub(super) enum ExportWriter {
     /// stdout, or a pipe or device that was named.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::files::{open_input, read_documents, refuse_other_encodings};
 use super::interrupt::{INTERRUPTED, Interrupt};
-use super::output::{Exit, Output, Progress, shell_word};
+use super::output::{Exit, Output, Progress};
 use crate::app;
 use crate::caller::Reach;
 use crate::clock::Clock;
@@ -24,7 +24,7 @@ use crate::failure::{Failure, Kind};
 use crate::memory::Memories;
 use crate::memory::portable::Importer;
 use crate::memory::portable::foreign::{self, LeftOut};
-use crate::printable;
+use crate::printable::{self, shell_word};
 use crate::procedure::Procedures;
 use graph_lines::GraphLines;
 use skips::Skips;

@@ -310,15 +310,6 @@ pub(super) fn display_width(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// `text` as one word of a shell.
-pub(super) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:".contains(c);
-    match text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
 /// `text` on one line, cut to `columns`, with `…` where something was left out.
 pub(super) fn truncate(text: &str, columns: usize) -> String {
     console::truncate_str(&printable::line(text), columns, "…").into_owned()

@@ -7,12 +7,12 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup;
-use super::output::{Exit, Output, Progress, Text, shell_word};
+use super::output::{Exit, Output, Progress, Text};
 use crate::app;
 use crate::config::Config;
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
-use crate::printable;
+use crate::printable::{self, shell_word};
 use crate::store::Store;
 use crate::store::integrity::{Part, Problem, Report};
 

@@ -1,14 +1,28 @@
 //! A person's decision on an execution that waits for one.
 
+use serde_json::Value;
+
 use super::Procedures;
 use super::journal::{Decision, Entry, Event};
 use super::machine::{Machine, Next, Work};
+use super::view;
 use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::limits::DECISION_ATTEMPTS_MAX;
 use crate::store::procedure::AppendOutcome;
 
 impl Procedures {
+    /// The same, with the `options` that a command needs in another shell to find its data.
+    pub(crate) fn with_options(mut self, options: &str) -> Procedures {
+        self.options = options.into();
+        self
+    }
+
+    /// The commands with which a person decides what `id` waits for.
+    pub(crate) fn decision_commands(&self, id: &str, waits: &Value) -> String {
+        view::decision_commands(id, waits, &self.options)
+    }
+
     /// Adds a person's decision to the journal of `id`, or of the execution below it
     /// that waits. Both can continue then, with `resume`.
     pub async fn decide(

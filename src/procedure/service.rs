@@ -34,6 +34,7 @@ pub struct Procedures {
     scheduler: Arc<Scheduler>,
     recorder: Arc<Recorder>,
     tasks: TaskTracker,
+    pub(super) options: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ impl Procedures {
             recorder: Arc::new(recorder),
             engine,
             tasks,
+            options: "".into(),
         }
     }
 

@@ -91,17 +91,28 @@ fn needed_decision(machine: &Machine) -> Option<Value> {
     })
 }
 
-/// What a person runs to decide what the execution `id` waits for.
-pub(crate) fn decision_command(id: &str, waits: &Value) -> String {
+/// The commands with which a person decides what the execution `id` waits for. `options`
+/// lead them to its data.
+pub(crate) fn decision_commands(id: &str, waits: &Value, options: &str) -> String {
+    let command = |decision: &str| format!("`mimo procedure approve {id}{decision}{options}`");
     match waits["kind"] == "unknown_outcome" {
         true => format!(
-            "mimo procedure approve {id} --outcome done (it took effect), --outcome again (call \
-             it once more) or --outcome failed"
+            "{} (it took effect), {} (call it once more) or {}",
+            command(" --outcome done"),
+            command(" --outcome again"),
+            command(" --outcome failed")
         ),
-        false => {
-            format!("mimo procedure approve {id} (or with --reject)")
-        }
+        false => format!("{}, or {} to refuse", command(""), command(" --reject")),
     }
+}
+
+fn interruption(task: &Task, takeovers: u32) -> String {
+    let (ended, label) = (takeovers + 1, task.work.label());
+    let times = match ended {
+        1 => String::new(),
+        ended => format!(" {ended} times"),
+    };
+    format!("Mimo ended{times} while {label} was being called; whether it took effect is not known")
 }
 
 fn message(task: &Task) -> &str {

@@ -20,12 +20,13 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, Text, display_width, shell_word, truncate};
+use super::output::{Output, Text, display_width, truncate};
 use super::serve::client_entry;
 use crate::clients;
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::failure::{Failure, Kind};
+use crate::printable::shell_word;
 use fixture_skill::FixtureSkill;
 use session::Session;
 use step_log::{Line, StepLog};

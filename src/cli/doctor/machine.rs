@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::{Finding, State};
-use crate::cli::output::shell_word;
 use crate::config::{Config, Environment};
 use crate::files::free_bytes;
 use crate::limits::{DISK_FREE_BYTES_GOOD, DISK_FREE_BYTES_MIN};
+use crate::printable::shell_word;
 use crate::registry::instances;
 
 /// File systems on other machines, or that keep no locks for SQLite's log.

@@ -136,10 +136,13 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
         }
     }
     let (execution, machine) = procedures.snapshot(grants, id).await?;
-    let document = view::execution(&execution, &machine);
+    let mut document = view::execution(&execution, &machine);
+    if let Some(waits) = document.get("waits_for") {
+        document["next_step"] = json!(procedures.decision_commands(&execution.id, waits));
+    }
     match output.json || !output.terminal {
         true => output.document(&document)?,
-        false => output.print(summary(&document))?,
+        false => output.print(summary(procedures, &document))?,
     }
     match document["status"].as_str() {
         Some("completed") => Ok(()),
@@ -148,7 +151,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
 }
 
 /// How it ended, for a person.
-fn summary(document: &Value) -> String {
+fn summary(procedures: &Procedures, document: &Value) -> String {
     let text = |value: &Value| printable::line(value.as_str().unwrap_or_default()).into_owned();
     let id = text(&document["execution_id"]);
     let mut shown = format!(
@@ -177,7 +180,7 @@ fn summary(document: &Value) -> String {
         );
     }
     if let Some(waits) = document.get("waits_for") {
-        let next = view::decision_command(&id, waits);
+        let next = procedures.decision_commands(&id, waits);
         let message = waits["message"].as_str().unwrap_or_default();
         let _ = writeln!(shown, "  {}", printable::quoted(message));
         let _ = writeln!(shown, "  next: {next}");
@@ -273,7 +276,7 @@ pub(super) async fn history(
         );
         let _ = writeln!(text, "{}", truncate(&line, output.columns));
     }
-    output.print(text + &summary(&document))
+    output.print(text + &summary(procedures, &document))
 }
 
 pub(super) async fn approve(
@@ -299,7 +302,7 @@ pub(super) async fn approve(
             .hint("run mimo procedure approve by hand, in a terminal")
             .into());
     }
-    let shown = summary(&view::execution(&execution, &machine));
+    let shown = summary(procedures, &view::execution(&execution, &machine));
     output.print_error(format!("{shown}Type yes for \"{}\": ", decision.name()));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::shell_word;
+use crate::printable::shell_word;
 
 /// The name of the package, everywhere.
 const PACKAGE: &str = env!("CARGO_PKG_NAME");

@@ -53,7 +53,7 @@ pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
             let waits = view::execution(&execution, &machine);
             if let Some(waits) = waits.get("waits_for") {
                 one["waits_for"] = waits.clone();
-                one["next_step"] = json!(view::decision_command(&execution.id, waits));
+                one["next_step"] = json!(procedures.decision_commands(&execution.id, waits));
             }
             shown.push(one);
         }

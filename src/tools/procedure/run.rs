@@ -134,7 +134,7 @@ async fn document(procedures: &Procedures, grants: &Grants, id: &str) -> Result<
     let next = match view::status(&execution, &machine) {
         ExecutionStatus::WaitingApproval => Some(format!(
             "a person decides with: {}",
-            view::decision_command(id, &document["waits_for"])
+            procedures.decision_commands(id, &document["waits_for"])
         )),
         status if status.is_active() => Some(format!(
             "it goes on in the background; call procedure_run with {} to follow it",

@@ -2,20 +2,26 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::pty::openpty;
 use serde_json::{Value, json};
 
-use super::workspace::Workspace;
+use super::workspace::{Mimo, Workspace};
+use crate::support::Server;
 
 /// Approves at a terminal; the exit code and the output.
 pub fn approves(workspace: &Workspace, id: &str, more: &[&str]) -> (i32, String) {
     let mut arguments = vec!["procedure", "approve", id];
     arguments.extend(more);
+    at_terminal(workspace.command(&arguments))
+}
+
+/// Runs a command at a terminal and types yes; the exit code and the output.
+fn at_terminal(mut command: Command) -> (i32, String) {
     let terminal = openpty(None, None).expect("a terminal");
     let side = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
-    let mut command = workspace.command(&arguments);
     command.stdin(side()).stdout(side()).stderr(side());
     let mut child = command.spawn().expect("mimo starts");
     drop(command);
@@ -87,7 +93,7 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
     let waits: Value = serde_json::from_str(&shown).expect("JSON");
     let id = waits["execution_id"].as_str().expect("an id");
     assert_eq!(waits["status"], "waiting_approval");
-    let next = format!("mimo procedure approve {id} (or with --reject)");
+    let next = waits["next_step"].as_str().expect("a next step");
     let (_, status, _) = mimo(&workspace, &["status"]);
     let says = format!(
         "  ask-first 1 (execution {id}) waits in its state {}\n  | Go on with it?\n  next: {next}\n",
@@ -138,6 +144,66 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
     assert!(
         shown.contains("undone: put") && shown.contains("rolled_back"),
         "{shown}"
+    );
+}
+
+/// What is told to a person is typed as it stands, in a shell that knows nothing of the
+/// folders.
+#[test]
+fn next_steps_are_whole_commands() {
+    skip_unless!(node);
+    let workspace = Workspace::counting();
+    let serve = |arguments: &[&str]| {
+        let mut command = workspace.command(&[&["serve"], arguments].concat());
+        command.env("MIMO_DATA_DIR", workspace.path("my data"));
+        Mimo::of(Server::of(&mut command))
+    };
+    let asks = json!({"action": {"wait_for_approval": {"message": "Go on?"}}, "end": true});
+    let stores = json!({"action": {"tool": "memory_store", "arguments": {"content": "once"},
+                                   "idempotent": false}, "end": true});
+    let mut decided = Vec::new();
+    for (name, state, decisions) in [("asks", asks, 2), ("stores", stores, 3)] {
+        for nth in 0..decisions {
+            let start = json!({"name": name, "idempotency_key": nth.to_string()});
+            // It ends once the intent of the first action is written.
+            let mut mimo = serve(&["--die-at-journal", "4"]);
+            let definition = json!({"name": name, "version": "1", "initial_state": "a",
+                                    "states": {"a": state}});
+            mimo.good("procedure_define", json!({"definition": definition}));
+            mimo.ask("procedure_run", start.clone());
+            mimo.server.exit_by_itself();
+            let mut mimo = serve(&[]);
+            let waits = mimo.good("procedure_run", start);
+            let next = waits["next_step"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{waits}"));
+            let commands: Vec<&str> = next.split('`').skip(1).step_by(2).collect();
+            assert_eq!(commands.len(), decisions, "{next}");
+            let status = mimo.good("mimo_status", json!({}));
+            let waiting = &status["procedures"]["waiting"][0]["next_step"];
+            assert!(next.contains(waiting.as_str().expect("a text")), "{status}");
+            assert!(mimo.server.exit().success());
+
+            let program = Path::new(env!("CARGO_BIN_EXE_mimo"))
+                .parent()
+                .expect("a folder");
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", commands[nth]]).env_clear();
+            shell
+                .env("PATH", program)
+                .env("HOME", workspace.folder.path());
+            let (_, shown) = at_terminal(shell);
+            let id = waits["execution_id"].as_str().expect("an id");
+            let mut mimo = serve(&[]);
+            let run = mimo.good("procedure_run", json!({"execution_id": id}));
+            decided.push(run["status"].as_str().expect("a status").to_owned());
+            assert!(run.get("waits_for").is_none(), "{}: {shown}", commands[nth]);
+            assert!(mimo.server.exit().success());
+        }
+    }
+    assert_eq!(
+        decided,
+        ["completed", "failed", "completed", "completed", "failed"]
     );
 }
 
