@@ -223,6 +223,8 @@ pub(crate) const PROCEDURE_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) const PROCEDURE_RESULT_BYTES_MAX: usize = 1024 * 1024;
 /// States that one execution enters, which ends its loops.
 pub(crate) const PROCEDURE_ENTERED_MAX: usize = 10_000;
+/// How often a call during which Mimo ended is repeated; then a person decides.
+pub(crate) const PROCEDURE_TAKEOVERS_MAX: u32 = 3;
 /// Actions that one execution performs, without its rollback.
 pub(crate) const PROCEDURE_STEPS_MAX: u64 = 10_000;
 /// Items of one map.

@@ -17,6 +17,7 @@ use super::machine::{Machine, Next, StepStart, Task, Work, later};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
+use crate::limits;
 use crate::meter::skills as metrics;
 use crate::store::procedure::{AppendOutcome, Execution, ExecutionStatus, ExecutionUpdate};
 
@@ -130,10 +131,17 @@ impl<'a> Driver<'a> {
                 return self.release().await;
             }
             let started = match started {
-                // Started before this Mimo claimed it: its outcome is unknown.
-                Some(started) if is_unsafe_to_repeat(&task, started) => {
-                    self.record(Event::StepInterrupted { step: started.step })?;
-                    continue;
+                // A tool that was called before this Mimo claimed it: its outcome is unknown.
+                Some(started) if matches!(task.work, Work::Tool { .. }) => {
+                    if !may_repeat(started) {
+                        self.record(Event::StepInterrupted { step: started.step })?;
+                        continue;
+                    }
+                    self.record(Event::StepTakenOver { step: started.step })?;
+                    match self.write(false, None).await? {
+                        AppendOutcome::Written { .. } => started,
+                        AppendOutcome::Lost => return Ok(DriveOutcome::Released),
+                    }
                 }
                 Some(started) => started,
                 None => {
@@ -347,9 +355,10 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Whether performing the task again could do it twice.
-fn is_unsafe_to_repeat(task: &Task, started: StepStart) -> bool {
-    matches!(task.work, Work::Tool { .. }) && !started.effects.idempotent
+/// Whether a call may be made again, after Mimo ended during it: one that does the same
+/// twice, unless it is itself what ends Mimo.
+fn may_repeat(started: StepStart) -> bool {
+    started.effects.idempotent && started.takeovers < limits::PROCEDURE_TAKEOVERS_MAX
 }
 
 fn wake_at(task: &Task, started: StepStart) -> Option<Timestamp> {

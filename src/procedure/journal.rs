@@ -60,7 +60,11 @@ pub enum Event {
         #[serde(flatten)]
         outcome: ActionOutcome,
     },
-    /// Mimo ended during an action that must not run twice. A person has to decide
+    /// Mimo ended during an action, which another Mimo repeats. Counted, because the action
+    /// may be what ends them.
+    #[serde(rename = "taken_over")]
+    StepTakenOver { step: u64 },
+    /// Mimo ended during an action that must not run twice, or no more. A person has to decide
     /// its outcome.
     #[serde(rename = "interrupted")]
     StepInterrupted { step: u64 },
@@ -221,6 +225,7 @@ mod tests {
                 step,
                 outcome: ActionOutcome::Error(ActionError::new("timeout", "late")),
             },
+            Event::StepTakenOver { step },
             Event::StepInterrupted { step },
             Event::Parked,
             Event::Decided {

@@ -75,10 +75,7 @@ fn needed_decision(machine: &Machine) -> Option<Value> {
     Some(match started.interrupted {
         true => json!({
             "kind": "unknown_outcome",
-            "message": format!(
-                "Mimo ended while {} was being called; whether it took effect is not known",
-                task.work.label()
-            ),
+            "message": interruption(task, started.takeovers),
             "state": task.state,
             "since": started.at.to_iso(),
         }),
@@ -141,6 +138,9 @@ pub fn performed(machine: &Machine) -> Value {
         }
         if let Some(item) = each.item {
             add("item", json!(item));
+        }
+        if each.takeovers > 0 {
+            add("takeovers", json!(each.takeovers));
         }
         if each.is_compensation {
             add("undoes", json!(true));

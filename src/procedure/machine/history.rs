@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Task, Work};
 use crate::clock::Timestamp;
+use crate::limits;
 use crate::procedure::journal::{ActionError, ActionOutcome};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub struct ActionRecord {
     /// Index of the item of a map.
     pub(crate) item: Option<usize>,
     pub(crate) is_compensation: bool,
+    /// How often another Mimo went on with it.
+    pub(crate) takeovers: u32,
     pub at: Timestamp,
     /// `None` while it is being performed.
     pub(crate) ms: Option<f64>,
@@ -84,6 +87,7 @@ impl History {
             attempt: task.attempt,
             item: task.item,
             is_compensation: task.is_compensation,
+            takeovers: 0,
             at,
             ms: None,
             result_bytes: None,
@@ -104,6 +108,12 @@ impl History {
                     (bytes <= limits::PROCEDURE_RESULT_SHOWN_BYTES_MAX).then(|| result.clone());
             }
             ActionOutcome::Error(error) => performed.error = Some(error.clone()),
+        }
+    }
+
+    pub(super) fn taken_over(&mut self, step: u64, takeovers: u32) {
+        if let Some(performed) = self.performed.iter_mut().rfind(|each| each.step == step) {
+            performed.takeovers = takeovers;
         }
     }
 

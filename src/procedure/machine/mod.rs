@@ -198,6 +198,7 @@ impl Machine {
                     at,
                     effects: *effects,
                     interrupted: false,
+                    takeovers: 0,
                 });
                 self.steps = *step;
                 self.history.begin(task, *step, at);
@@ -211,15 +212,12 @@ impl Machine {
                 }
                 self.finished(task, started, outcome.clone(), at)
             }
-            Event::StepInterrupted { step } => {
-                let (mut task, started) = self.take_started(*step)?;
-                task.started = Some(StepStart {
-                    interrupted: true,
-                    ..started
-                });
-                self.current = Some(task);
-                Flow::Wait
-            }
+            Event::StepTakenOver { step } => self.annotate(*step, |started| {
+                started.takeovers += 1;
+            })?,
+            Event::StepInterrupted { step } => self.annotate(*step, |started| {
+                started.interrupted = true;
+            })?,
             Event::Parked => {
                 let can_wait = |task: &Task| task.started.is_some() && task.work.is_execution();
                 if !self.current.as_ref().is_some_and(can_wait) {
@@ -368,6 +366,16 @@ impl Machine {
             },
             None => Err(journal_error("that step is not being done")),
         }
+    }
+
+    /// Changes what is known of a step that was begun.
+    fn annotate(&mut self, step: u64, note: impl Fn(&mut StepStart)) -> Result<Flow, JournalError> {
+        let (mut task, mut started) = self.take_started(step)?;
+        note(&mut started);
+        self.history.taken_over(step, started.takeovers);
+        task.started = Some(started);
+        self.current = Some(task);
+        Ok(Flow::Wait)
     }
 
     fn finished(

@@ -29,6 +29,8 @@ pub struct StepStart {
     pub effects: SideEffects,
     /// Mimo ended meanwhile, so only a person can tell the outcome.
     pub interrupted: bool,
+    /// How often another Mimo went on with it, since one ended meanwhile.
+    pub(crate) takeovers: u32,
 }
 
 /// An action with its templates evaluated.

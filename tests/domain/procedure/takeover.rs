@@ -66,6 +66,65 @@ fn call_that_its_definition_calls_not_idempotent_waits_for_a_person() {
     assert!(second.world.calls.made().is_empty());
 }
 
+/// An action that ends each Mimo that repeats it is not repeated for ever.
+#[test]
+fn a_call_that_ends_every_mimo_waits_for_a_person_at_last() {
+    let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
+    let first = Mortal::on(&folder);
+    let id = first.wait(async {
+        let put = json!({"tool": "put", "arguments": {"id": "a", "wait": true}});
+        first
+            .world
+            .define(json!({"a": {"action": put, "end": true}}))
+            .await;
+        let id = first.world.start(json!({})).await;
+        first.world.calls.waiting.notified().await;
+        id
+    });
+    drop(first);
+    for nth in 1..=3 {
+        let next = Mortal::on(&folder);
+        assert_eq!(next.recovers(), 1);
+        next.wait(next.world.calls.waiting.notified());
+        assert_eq!(next.world.calls.made(), ["put a"], "the {nth}. time");
+    }
+    let last = Mortal::on(&folder);
+    assert_eq!(last.recovers(), 1);
+    last.wait(async {
+        let world = &last.world;
+        let waits = world.wait(&id).await;
+        let message = waits["waits_for"]["message"].as_str().expect("a message");
+        assert!(message.contains("ended 4 times while put"), "{waits}");
+        assert_eq!(waits["status"], "waiting_approval");
+        assert!(world.calls.made().is_empty());
+        let (_, machine) = world
+            .procedures
+            .snapshot(&world.grants, &id)
+            .await
+            .expect("kept");
+        assert_eq!(
+            mimo::procedure::view::performed(&machine)[0]["takeovers"],
+            3
+        );
+        // Who lets it be called again gives it as many attempts as before.
+        world
+            .procedures
+            .decide(&world.grants, &id, Decision::Again, "ada", "")
+            .await
+            .expect("decided");
+        assert!(
+            world
+                .procedures
+                .resume(&world.grants, &id)
+                .await
+                .expect("resumed")
+        );
+        world.calls.waiting.notified().await;
+        world.calls.gate.notify_one();
+        assert_eq!(world.wait(&id).await["status"], "completed");
+    });
+}
+
 #[test]
 fn a_lease_that_another_process_took_is_counted() {
     let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
