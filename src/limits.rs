@@ -291,7 +291,7 @@ pub(crate) const CLIENT_FILE_LEVELS_MAX: usize = 64;
 /// What a shell is offered for one word.
 pub(crate) const COMPLETIONS_MAX: usize = 50;
 
-/// Less space than this, and `mimo doctor` warns, or fails.
+/// Less space than this, and `mimo doctor` warns, or fails, and the status says it.
 pub(crate) const DISK_FREE_BYTES_GOOD: u64 = 200 * 1024 * 1024;
 pub(crate) const DISK_FREE_BYTES_MIN: u64 = 20 * 1024 * 1024;
 /// How long it waits for the tools of a skill.

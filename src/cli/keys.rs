@@ -1,6 +1,7 @@
 //! `mimo keys VERB`: the keys of clients that come over HTTP. A key's text goes to
 //! stdout or into a new file, once, and nowhere else.
 
+mod unmatched;
 mod view;
 
 use std::fs::{self, OpenOptions};
@@ -120,7 +121,13 @@ pub(super) fn run(
 ) -> Result<()> {
     let store = &*app::keys(config)?;
     match arguments.verb {
-        Verb::Generate(arguments) => generate(&arguments, profile, store, &*clock, output),
+        Verb::Generate(arguments) => {
+            generate(&arguments, profile, store, &*clock, output)?;
+            for warning in unmatched::warnings(&arguments.tools, config, clock)? {
+                output.print_error(format!("{warning}\n"));
+            }
+            Ok(())
+        }
         Verb::List => list(store, clock.now(), output),
         Verb::Rotate(arguments) => rotate(&arguments, store, &*clock, output),
         Verb::Revoke(arguments) => revoke(&arguments, store, clock.now(), output),

@@ -92,6 +92,8 @@ fn page(status: &Value, output: &Output) -> Text {
         counted(definitions, "definition", "definitions"),
         waiting.len(),
     );
+    // One database has one trouble, whichever part meets it.
+    let mut told = None;
     for (part, text) in [
         ("memory", memories),
         ("graph", graph),
@@ -99,11 +101,17 @@ fn page(status: &Value, output: &Output) -> Text {
     ] {
         let said = |name: &str| status[part][name].as_str();
         let state = state(status, part);
-        match said("problem").filter(|_| state != "read_only") {
+        let problem = said("problem").filter(|_| state != "read_only");
+        match problem {
             // What could not be counted is not none.
+            Some(problem) if told == Some(problem) => {
+                line(&mut page, part, state, "for the same reason");
+                continue;
+            }
             Some(problem) => line(&mut page, part, state, &printable::line(problem)),
             None => line(&mut page, part, state, &text),
         }
+        told = told.or(problem);
         if let Some(next) = said("next_step") {
             page.push(&format!("  next: {}\n", printable::line(next)));
         }

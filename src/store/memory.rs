@@ -411,6 +411,8 @@ pub struct MemoryCensus {
     pub(crate) file_bytes: u64,
     /// Whether nothing can be stored, only read.
     pub(crate) read_only: bool,
+    /// What may still be written beside the database; `None` where that is not known here.
+    pub(crate) free_bytes: Option<u64>,
 }
 
 /// Every method is one transaction. A change whose future resolves to `Ok`

@@ -11,6 +11,7 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::graph::Graph;
+use crate::limits::DISK_FREE_BYTES_MIN;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
@@ -93,6 +94,14 @@ async fn memory(status: &Status, reach: &Reach) -> serde_json::Value {
                      and verify work, and nothing can be stored, changed or counted"
                 );
                 section["next_step"] = json!("check the permissions of the file and of its folder");
+            } else if let Some(free) = census.free_bytes.filter(|free| *free < DISK_FREE_BYTES_MIN)
+            {
+                section["state"] = json!("disk_full");
+                section["problem"] = json!(format!(
+                    "the disk of the database has only {free} bytes free: what is stored may be \
+                     refused, searches work"
+                ));
+                section["next_step"] = json!("free some space there; `mimo doctor` names the disk");
             }
             section
         }

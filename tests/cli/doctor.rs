@@ -212,6 +212,56 @@ fn full_disk_is_told() {
     );
 }
 
+/// Searches work on a full disk, and what is stored is refused.
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_is_a_status() {
+    skip_unless!(machine::program("unshare"));
+    let account = Account::new();
+    fs::create_dir(account.0.data()).expect("made");
+    let mounted = "mount -t tmpfs -o size=8m none \"$1\" && \"$0\" remember x >&2 && exec \"$0\" status --json";
+    let mut command = Command::new("unshare");
+    command
+        .args(["-rm", "/bin/sh", "-c", mounted, MIMO])
+        .arg(account.0.data())
+        .env_clear()
+        .env("HOME", account.0.path())
+        .env("PATH", "/usr/bin:/bin")
+        .env("MIMO_CONFIG_DIR", account.path("config"))
+        .env("MIMO_DATA_DIR", account.0.data());
+    let status = ran(command, "");
+    assert_eq!(status.code, Some(1), "{status:?}");
+    let memory = &status.json()["memory"];
+    assert_eq!(memory["state"], "disk_full", "{memory}");
+    assert_eq!(memory["active"], 1, "what is stored can be read");
+    assert!(
+        memory["next_step"]
+            .as_str()
+            .is_some_and(|step| step.contains("space"))
+    );
+}
+
+#[test]
+fn one_trouble_of_the_database_is_told_once() {
+    let account = Account::used();
+    let database = account.path("data/mimo.db");
+    let bytes = fs::read(&database).expect("the database");
+    fs::write(&database, vec![7; bytes.len()]).expect("written");
+    let status = account.0.run(&["status"]);
+    assert_eq!(status.code, Some(1), "{status:?}");
+    let first = status.out.lines().find(|line| line.starts_with("memory "));
+    let problem = first.and_then(|line| line.get(36..)).expect("a problem");
+    assert_eq!(status.out.matches(problem).count(), 1, "{}", status.out);
+    assert_eq!(
+        status.out.matches("for the same reason").count(),
+        2,
+        "{}",
+        status.out
+    );
+    let errors = status.err.lines().filter(|line| line.contains("ERROR"));
+    assert!(errors.count() <= 1, "{}", status.err);
+}
+
 #[test]
 fn locked_and_newer_databases_are_told() {
     let account = Account::used();

@@ -133,6 +133,24 @@ fn json_has_every_limit() {
 }
 
 #[test]
+fn patterns_that_match_no_tool_are_told() {
+    let home = Home::new();
+    let generate = ["keys", "generate", "--name", "CI", "--tools"];
+    let made = home.run(&[&generate[..], &["nope_*,memory_serch,memory_*"]].concat());
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(
+        made.err
+            .contains(r#"No tool that there is now matches "nope_*""#),
+        "{made:?}"
+    );
+    assert!(
+        made.err.contains(r#"did you mean "memory_search"?"#),
+        "{made:?}"
+    );
+    assert!(!made.err.contains(r#""memory_*""#), "{made:?}");
+}
+
+#[test]
 fn a_key_goes_into_a_new_private_file() {
     let home = Home::new();
     let file = home.path().join("key.env");

@@ -35,7 +35,9 @@ fn a_session_outlives_a_killed_server_and_is_its_keys_alone() {
     let session = http.initialize(&key);
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
     assert_eq!(http.post(&key, Some(&session), &ping).status, 200);
-    assert_eq!(http.post(&other, Some(&session), &ping).status, 404);
+    let refused = http.post(&other, Some(&session), &ping).whole();
+    assert_eq!(refused.status, 404);
+    assert_eq!(refused.json()["id"], 1, "{}", refused.body);
     http.signal(Signal::SIGKILL);
     http.exit();
     let (http, second) = (team.serve(&[]), team.serve(&[]));

@@ -180,7 +180,7 @@ pub(super) fn invalid(message: String) -> Refusal {
 }
 
 /// The id of the only request of a frame.
-fn id_of(frame: &Frame) -> Option<&Id> {
+pub(super) fn id_of(frame: &Frame) -> Option<&Id> {
     match frame {
         Frame::Single(Item::Request { id, .. }) => Some(id),
         _ => None,

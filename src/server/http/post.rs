@@ -17,7 +17,7 @@ use super::attended::{self, Attended};
 use super::gate::Visitor;
 use super::headers::{
     LAST_EVENT_ID, SESSION, accepts, check_accepted, check_content_type, check_stateless,
-    check_version, invalid, is_newest, is_stateless, text,
+    check_version, id_of, invalid, is_newest, is_stateless, text,
 };
 use super::refusal::{Refusal, json_response};
 use super::sessions::{Introduction, LiveSession};
@@ -28,7 +28,7 @@ use crate::limits::HTTP_ANSWER_MILLIS_MAX;
 use crate::server::mcp::Mcp;
 use crate::server::session::Session;
 use crate::wire::frame::{self, Frame, Item};
-use crate::wire::{ClientRequests, Connection, Exchange, LISTEN, Messages, Outbox};
+use crate::wire::{ClientRequests, Connection, Exchange, Id, LISTEN, Messages, Outbox};
 
 pub(super) async fn post(
     State(http): State<Arc<Http>>,
@@ -51,7 +51,7 @@ pub(super) async fn post(
     }
     check_version(&headers)?;
     if let Some(id) = session {
-        let live = find(&http, &visitor, id).await?;
+        let live = find(&http, &visitor, id, id_of(&frame)).await?;
         return session_exchange(&http, &visitor, live, frame).await;
     }
     if let Frame::Single(Item::Request { request, .. }) = &frame
@@ -77,7 +77,7 @@ pub(super) async fn get(
             message,
         ));
     }
-    let live = find(&http, &visitor, id).await?;
+    let live = find(&http, &visitor, id, None).await?;
     let Some(last) = text(&headers, LAST_EVENT_ID) else {
         return Ok(live.standing.read(None));
     };
@@ -103,7 +103,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let id = session_id(&headers)?;
-    let live = find(&http, &visitor, id).await?;
+    let live = find(&http, &visitor, id, None).await?;
     let closed = http.sessions.close(&live).await;
     closed.map_err(|failure| Refusal::failure(&failure))?;
     let mut response = Response::new(Body::empty());
@@ -121,13 +121,19 @@ fn session_id(headers: &HeaderMap) -> Result<&str, Refusal> {
     })
 }
 
-async fn find(http: &Arc<Http>, visitor: &Visitor, id: &str) -> Result<Arc<LiveSession>, Refusal> {
+/// The session `id`, for the request with the id `request`, if it has one.
+async fn find(
+    http: &Arc<Http>,
+    visitor: &Visitor,
+    id: &str,
+    request: Option<&Id>,
+) -> Result<Arc<LiveSession>, Refusal> {
     let found = http.sessions.find(&http.server, visitor, id).await;
     let found = found.map_err(|failure| Refusal::failure(&failure))?;
     found.ok_or_else(|| {
         // The same for another key's: whether that exists is not for this one to know.
         let message = "there is no such session: initialize a new one";
-        Refusal::json_rpc(StatusCode::NOT_FOUND, -32001, message.to_owned(), None)
+        Refusal::json_rpc(StatusCode::NOT_FOUND, -32001, message.to_owned(), request)
     })
 }
 

@@ -151,6 +151,7 @@ pub(super) fn census(file: &Connection, projects: &ProjectSet) -> Result<MemoryC
             projects: count(3)?,
             file_bytes: 0,
             read_only: false,
+            free_bytes: None,
         })
     })?;
     Ok(census)

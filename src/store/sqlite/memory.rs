@@ -8,6 +8,7 @@ use super::{
 };
 use crate::caller::Reach;
 use crate::clock::Timestamp;
+use crate::files::free_bytes;
 use crate::meter::store::Op;
 use crate::store::graph::EntityId;
 use crate::store::measured;
@@ -180,6 +181,7 @@ impl MemoryStore for SqliteStore {
                 let mut census = inventory::census(file, &projects)?;
                 census.file_bytes = bytes_on_disk(&path);
                 census.read_only = file.is_readonly(rusqlite::MAIN_DB)?;
+                census.free_bytes = path.parent().and_then(free_bytes);
                 Ok(census)
             }),
         )

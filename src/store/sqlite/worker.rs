@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,15 @@ pub(super) struct Opened {
     pub(super) file: Option<FileId>,
 }
 
+/// Why a database could not be opened at the last try of any thread of this process.
+static TROUBLE: Mutex<String> = Mutex::new(String::new());
+
+/// Whether the last try did not meet `now`.
+fn meets_anew(now: &str) -> bool {
+    let mut last = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *last, now.to_owned()) != now
+}
+
 fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
     let mut opened: Option<Opened> = None;
     loop {
@@ -134,10 +143,13 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
                 Ok(connection) => {
                     let is_locked = !connection.is_readonly(rusqlite::MAIN_DB).unwrap_or(true);
                     let file = file_at(path).filter(|_| is_locked);
+                    meets_anew("");
                     opened = Some(Opened { connection, file });
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the database cannot be opened");
+                    if meets_anew(&error.to_string()) {
+                        tracing::error!(%error, "the database cannot be opened");
+                    }
                     job(Err(error));
                     continue;
                 }

@@ -365,6 +365,7 @@ pub(super) async fn census(tx: &Tx, projects: &ProjectSet) -> Result<MemoryCensu
         projects: count(3),
         file_bytes: bytes(tx).await?,
         read_only: row.get(4),
+        free_bytes: None,
     })
 }
 
