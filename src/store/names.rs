@@ -58,8 +58,8 @@ pub(crate) fn folded(name: &str) -> String {
 }
 
 pub trait NameStore: Send + Sync {
-    /// For each of `names` the projects or tags of active memories within reach that
-    /// differ from it in case only, or not at all; in byte order.
+    /// For each of `names` the projects or tags of active memories within reach, and the
+    /// projects of the graph, that differ from it in case only, or not at all; in byte order.
     fn spellings(
         &self,
         reach: &Reach,

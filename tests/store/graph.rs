@@ -8,10 +8,11 @@ use mimo::store::graph::{
     Closed, Edge, EntityName, GraphRead, GraphSnapshot, GraphTransaction, GraphWrite, NewEntity,
     Range, ScanLimits, Triple, View, WordId,
 };
+use mimo::store::names::SpelledKind;
 use mimo::store::{Store, StoreError};
 
 use crate::Room;
-use crate::support::{Chance, at, only};
+use crate::support::{Chance, at, new, only, store_one};
 
 async fn read<T: Send + 'static>(
     store: &dyn Store,
@@ -318,6 +319,37 @@ pub(crate) async fn the_graph_ends_at_reach<R: Room>() {
         assert!(refused(inserted.await.map(drop)));
         assert!(refused(updated.await) && refused(named.await));
     }
+}
+
+pub(crate) async fn projects_of_the_graph_are_found_in_any_case<R: Room>() {
+    let room = R::fresh().await;
+    let store = room.open();
+    let filled = write(&*store, Reach::Everything, |graph| {
+        Box::pin(async move {
+            let words = graph.intern(&["Drawings", "p", "Thing", "site"]).await?;
+            let names = [("a", words[0]), ("b", words[3])];
+            let ids = entities(graph, words[2], &names).await?;
+            let mine = triple(ids[0], words[1], ids[0], words[0]);
+            let other = triple(ids[1], words[1], ids[1], words[3]);
+            graph.insert(&[mine, other]).await
+        })
+    });
+    filled.await.expect("stored");
+    store_one(&*store, new("SITE", "a plan"), at(0))
+        .await
+        .expect("stored");
+    let wanted = ["drawings", "DRAWINGS", "thing", "site"];
+    let spelled = async |reach: Reach| {
+        let wanted = wanted.map(str::to_owned).to_vec();
+        let found = store.spellings(&reach, SpelledKind::Project, wanted).await;
+        found.expect("read")
+    };
+    assert_eq!(
+        spelled(Reach::Everything).await,
+        [&["Drawings"][..], &["Drawings"], &[], &["SITE", "site"]]
+    );
+    let own = spelled(only(&["Drawings"])).await;
+    assert_eq!(own, [&["Drawings"][..], &["Drawings"], &[], &[]]);
 }
 
 pub(crate) async fn failed_work_leaves_the_graph_as_it_was<R: Room>() {

@@ -68,6 +68,7 @@ macro_rules! for_each_case {
             halves::nothing_is_half_written_at_any_change,
             graph::scans_agree_with_a_plain_model,
             graph::the_graph_ends_at_reach,
+            graph::projects_of_the_graph_are_found_in_any_case,
             graph::failed_work_leaves_the_graph_as_it_was,
             concurrency::equal_texts_stored_at_once_become_one_memory,
             concurrency::one_topic_key_has_one_holder,

@@ -123,7 +123,9 @@ async fn spellings(
         let is_equal = |other: &&String| folded(other) == key;
         let mut found: Vec<String> = match kind {
             SpelledKind::Project => {
-                let readable = known.iter().filter(|name| projects.contains(name));
+                let graph = graph_projects(tx, name, &known).await?;
+                let all = known.iter().chain(&graph);
+                let readable = all.filter(|name| projects.contains(name));
                 readable.filter(is_equal).cloned().collect()
             }
             SpelledKind::Tag => {
@@ -235,6 +237,27 @@ async fn all_projects(tx: &Tx, found: &mut Found) -> Result<Vec<String>, StoreEr
                SELECT project FROM p WHERE project IS NOT NULL LIMIT $1";
     let rows = tx.query(sql, &[&found.rows_asked()]).await?;
     Ok(found.read(rows.iter().map(|row| row.get(0)).collect()))
+}
+
+/// The projects of the graph that are called `name`, in any case, and are not `known`. No
+/// index leads from a project to its names, so only what is called so is looked for.
+async fn graph_projects(tx: &Tx, name: &str, known: &[String]) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT w.word FROM unnest($1::text[], $2::text[]) r(s, e) \
+               JOIN graph_word w ON w.word >= r.s AND w.word < r.e LIMIT $3";
+    let mut found = Found::new(usize::MAX);
+    let (starts, ends) = split(ranges(name));
+    let rows = tx
+        .query(sql, &[&starts, &ends, &found.rows_asked()])
+        .await?;
+    let mut words: Vec<String> = found.read(rows.iter().map(|row| row.get(0)).collect());
+    words.retain(|word| folded(word) == folded(name) && !known.contains(word));
+    if words.is_empty() {
+        return Ok(words);
+    }
+    let sql = "SELECT w.word FROM graph_word w WHERE w.word = ANY($1) \
+               AND EXISTS (SELECT 1 FROM entity_name n WHERE n.project = w.id)";
+    let rows = tx.query(sql, &[&words]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 fn split(ranges: Vec<(String, String)>) -> (Vec<String>, Vec<String>) {
