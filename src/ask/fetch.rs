@@ -15,7 +15,7 @@ use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
 use crate::memory::contradiction::statement_slot;
-use crate::store::memory::{Category, Filter, Memory, MemoryState};
+use crate::store::memory::{Filter, Memory, MemoryState};
 use crate::store::procedure::StoredDefinition;
 use crate::text;
 
@@ -184,11 +184,10 @@ fn complete(hits: Vec<Hit>) -> StoreResults {
 }
 
 pub(super) fn memory_hit(memory: Memory, score: Option<f32>) -> Hit {
-    // An action or an observation may happen again with another number.
-    let slot = match (&memory.fields.topic_key, memory.fields.category) {
-        (Some(key), _) => Some(format!("topic {key}")),
-        (None, Category::Fact | Category::Plan) => statement_slot(&memory.content),
-        (None, Category::Action | Category::Observation) => None,
+    let slot = match &memory.fields.topic_key {
+        Some(key) => Some(format!("topic {key}")),
+        None if memory.fields.category.is_statement() => statement_slot(&memory.content),
+        None => None,
     };
     Hit {
         evidence: Evidence {

@@ -162,9 +162,8 @@ impl Memories {
             .filter(|near| near.id != id && Some(near.id) != replaced);
         let (mut similar, mut contradicts) = (Vec::new(), Vec::new());
         for near in others {
-            let is_statement = |category| matches!(category, Category::Fact | Category::Plan);
-            let is_contradicted = is_statement(category)
-                && is_statement(near.category)
+            let is_contradicted = category.is_statement()
+                && near.category.is_statement()
                 && contradict(&said, &near.content);
             if is_contradicted && contradicts.len() < limits::SIMILAR_MAX {
                 contradicts.push((near.id, near.content.clone()));

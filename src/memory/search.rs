@@ -413,6 +413,8 @@ fn parts(filter: &Filter, open: &Filter) -> Vec<(String, Filter)> {
     if let Some(category) = filter.category {
         let name = match category {
             Category::Fact => "facts",
+            Category::Decision => "decisions",
+            Category::Preference => "preferences",
             Category::Action => "actions",
             Category::Observation => "observations",
             Category::Plan => "plans",

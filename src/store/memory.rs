@@ -17,43 +17,8 @@ use crate::text::QueryWord;
 pub use super::MemoryId;
 pub(crate) use super::candidates::{Candidate, Surroundings};
 pub use super::candidates::{Candidates, Hit};
+pub use super::category::Category;
 pub(super) use super::columns::{COLUMNS, WHEN, replaced_by};
-
-/// The kind of statement that a memory is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Category {
-    #[default]
-    Fact,
-    Action,
-    /// Something seen or heard.
-    Observation,
-    Plan,
-}
-
-impl Category {
-    /// In the contract's order.
-    pub const ALL: [Category; 4] = [
-        Category::Fact,
-        Category::Action,
-        Category::Observation,
-        Category::Plan,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Category::Fact => "fact",
-            Category::Action => "action",
-            Category::Observation => "observation",
-            Category::Plan => "plan",
-        }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Category> {
-        Category::ALL
-            .into_iter()
-            .find(|category| category.name() == name)
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MemoryState {

@@ -3,6 +3,7 @@
 //! them.
 
 pub(crate) mod candidates;
+mod category;
 pub mod changes;
 mod columns;
 pub(crate) mod erasure;

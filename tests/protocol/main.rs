@@ -6,6 +6,7 @@
 mod support;
 
 mod catalog;
+mod categories;
 mod forms;
 mod hints;
 mod language;

@@ -15,7 +15,7 @@ pub(in crate::cli) struct Filter {
     /// Only those with this tag; with several, those with all of them
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// Only facts, actions, observations or plans
+    /// Only this kind: fact, decision, preference, action, observation or plan
     #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
     /// Only those since a day or a span: 2026-11-20, 2026-11, 7d, yesterday, "last week"

@@ -209,6 +209,6 @@ pub(crate) fn category(reader: &ArgumentReader<'_>) -> Result<Option<Category>, 
             reader.path("category"),
             format!("there is no category {name:?}"),
         )
-        .hint("use fact, action, observation or plan")
+        .hint("use fact, decision, preference, action, observation or plan")
     })
 }

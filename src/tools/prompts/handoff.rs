@@ -135,8 +135,10 @@ async fn gather(
     // Plans matter most to the next session.
     for category in [
         Category::Plan,
+        Category::Decision,
         Category::Action,
         Category::Fact,
+        Category::Preference,
         Category::Observation,
     ] {
         let of_category = latest

@@ -25,7 +25,7 @@ pub(super) const ARGUMENTS: [Argument; 4] = [
     },
     Argument {
         name: "category",
-        description: "Only fact, action, observation or plan.",
+        description: "Only fact, decision, preference, action, observation or plan.",
         required: false,
     },
     Argument {
@@ -124,6 +124,6 @@ fn category(given: &Given) -> Result<Option<Category>, Failure> {
         .map(Some)
         .ok_or_else(|| {
             Failure::invalid("/category", format!("there is no category {name:?}"))
-                .hint("use fact, action, observation or plan")
+                .hint("use fact, decision, preference, action, observation or plan")
         })
 }

@@ -21,7 +21,7 @@ const SIMILARITY_MIN: f32 = 0.5;
 
 const CONVENTIONS: &str = "\
 - One self-contained statement a memory: who, what and when by name and date, so that it can be read without this conversation. Several go into one call of memory_store, as `memories`.
-- category: `fact` for what is so (decisions and preferences too), `action` for what was done, `observation` for what was seen or said, `plan` for what is intended.
+- category: `fact` for what is so, `decision` for what was decided and why, `preference` for how someone wants it, `action` for what was done, `observation` for what was seen or said, `plan` for what is intended.
 - importance: 0.9 for what would be costly to lose, 0.5 for the usual, 0.2 for details.
 - tags: two or three short ones.
 - topic_key where something changes over time (such as `deploy target`): storing under the same key again replaces what was there.

@@ -44,7 +44,7 @@ export function show(main, route, user) {
   const search = make("input", { type: "search", placeholder: "Search by meaning and by words", "aria-label": "Search memories", autocomplete: "off" });
   const inputs = {
     project: make("input", { list: "projects", placeholder: "all", autocomplete: "off" }),
-    category: select([["", "any"], ["fact", "fact"], ["action", "action"], ["observation", "observation"], ["plan", "plan"]], ""),
+    category: select([["", "any"], ["fact", "fact"], ["decision", "decision"], ["preference", "preference"], ["action", "action"], ["observation", "observation"], ["plan", "plan"]], ""),
     tags: make("input", { placeholder: "ops, launch", autocomplete: "off" }),
     since: make("input", { type: "date" }),
     as_of: make("input", { type: "date" }),

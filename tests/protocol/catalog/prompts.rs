@@ -154,7 +154,7 @@ fn invalid_arguments_are_refused_with_a_next_step() {
             (
                 "recall",
                 json!({"topic": "a", "category": "joke"}),
-                "use fact, action",
+                "use fact, decision",
             ),
             (
                 "recall",

@@ -87,7 +87,7 @@ fn memory(object: &Map<String, Value>, nth: usize, parts: Vec<String>) -> Result
     }
     let kind = text_of(object, &["type"]).unwrap_or("summary");
     let category = match kind {
-        "decision" => "fact",
+        "decision" => "decision",
         "bugfix" | "feature" | "refactor" | "change" => "action",
         _ => "observation",
     };

@@ -48,7 +48,7 @@ pub(super) fn read(
     };
     let kind = text_of(&object, &["memory_type", "category"]).unwrap_or_default();
     let category = match kind {
-        "observation" => "observation",
+        "observation" | "decision" | "preference" => kind,
         "action" | "code_edit" | "command" | "tool_outcome" => "action",
         "plan" | "planning" | "task" | "todo" => "plan",
         _ => "fact",
