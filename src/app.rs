@@ -65,6 +65,8 @@ pub(crate) struct App {
     memories: Arc<Memories>,
     graph: Arc<Graph>,
     grants: Arc<Grants>,
+    /// Whether the client's only root is its project.
+    follows_root: bool,
     /// Absent with [`Toolset::Fixture`].
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
@@ -241,6 +243,7 @@ impl App {
             memories,
             graph,
             grants: Arc::new(config.grants()),
+            follows_root: config.follows_root,
             registry,
             procedures,
             store,
@@ -273,9 +276,11 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub(crate) async fn serve(self) -> Result<(), Failure> {
-        let grants = self.grants.clone();
-        self.serving_with(async |server, shutdown| server.serve_stdio(grants, shutdown).await)
-            .await
+        let (grants, follows_root) = (self.grants.clone(), self.follows_root);
+        self.serving_with(async |server, shutdown| {
+            server.serve_stdio(grants, follows_root, shutdown).await
+        })
+        .await
     }
 
     /// Serves what `serve` does, and all that goes on beside it: procedures, retention,

@@ -200,6 +200,19 @@ impl Grants {
         }
     }
 
+    /// The same user in another current project, behind a fence as before.
+    pub(crate) fn in_project(&self, project: &str) -> Grants {
+        let reach = match &self.reach {
+            Reach::Everything => Reach::Everything,
+            Reach::Projects(_) => Reach::fenced(project),
+        };
+        Grants {
+            project: project.to_owned(),
+            reach,
+            ..self.clone()
+        }
+    }
+
     /// Whether the prompts and resources of a skill are for this caller: those of a
     /// skill whose tools it may use.
     pub(crate) fn allow_skill(&self, skill: &str) -> bool {

@@ -68,7 +68,10 @@ pub(crate) struct Config {
     /// Holds the database and `logs/`; made when something is written there.
     pub(crate) data_folder: PathBuf,
     pub(crate) database: PathBuf,
+    /// The current project where no client tells one.
     pub(crate) project: String,
+    /// Whether a client's only root is the current project: the setting is [`AUTO`].
+    pub(crate) follows_root: bool,
     /// Whether nothing but the current project and `global` is reached.
     pub(crate) fence: bool,
     /// Of the days that the user names.
@@ -115,6 +118,9 @@ impl Config {
             environment.data_folder.as_deref(),
         )?;
         let file = file::read(&config_folder.join("config.toml"))?;
+        let database = database(flags, environment, &data_folder)?;
+        let project = project(flags, environment, file.project)?;
+        let follows_root = project == AUTO;
         Ok(Config {
             options: options(&database, &config_folder, environment),
             database,

@@ -1,10 +1,10 @@
 //! Replacing a file in one atomic step, and the space for it: a reader, a crash or a full disk meets
-//! the old file or the new one, whole.
+//! the old file or the new one, whole. Also reads the addresses of files.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tells apart the replacements that one process has under way.
@@ -18,6 +18,32 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
             .blocks_available()
             .saturating_mul(found.fragment_size()),
     )
+}
+
+/// The path of a `file:` URI without `..`.
+pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
+    let path = uri.strip_prefix("file://")?;
+    let path = path.strip_prefix("localhost").unwrap_or(path);
+    let path = PathBuf::from(percent_decoded(path));
+    let is_plain = |part| !matches!(part, Component::ParentDir);
+    (path.is_absolute() && path.components().all(is_plain)).then_some(path)
+}
+
+/// `text` with the bytes that its `%41` stand for.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = match after {
+            [high, low, ..] if *first == b'%' => std::str::from_utf8(&[*high, *low])
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(*first));
+        rest = &after[if code.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A new file beside the one that it will replace. Only its owner may read it.

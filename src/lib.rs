@@ -34,7 +34,7 @@
 //! | [`wire`] | bounded JSON-RPC over lines |
 //! | [`failure`], [`clock`], [`limits`], [`caller`] | shared by every room: errors, time and ids, bounds, the caller |
 //! | [`diagnostics`] | likewise: a mistake in a document, its location and its fix |
-//! | [`files`] | likewise: replacing a file in one atomic step |
+//! | [`files`] | likewise: replacing a file in one atomic step, the path in a `file:` address |
 //! | [`printable`] | likewise: foreign text as a person may see it |
 //! | [`secret`] | likewise: a value that is never shown |
 //! | [`meter`] | likewise: the metrics, as statics |

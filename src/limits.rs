@@ -196,6 +196,8 @@ pub(crate) const ENTITY_WORDS_LINKED_MAX: usize = 5;
 pub(crate) const MEMORY_PHRASES_LINKED_MAX: usize = 5_000;
 /// Memories checked when an entity gets a name.
 pub(crate) const ENTITY_MEMORIES_LINKED_MAX: usize = 1_000;
+/// How long a client may take to tell its roots, where the project follows them.
+pub(crate) const ROOTS_MILLIS_MAX: u64 = 5_000;
 /// A procedure's definition, as JSON.
 pub(crate) const PROCEDURE_BYTES_MAX: usize = 256 * 1024;
 /// Mistakes that are reported at once.

@@ -8,7 +8,7 @@ mod resources;
 mod subscriptions;
 mod template;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use serde_json::value::{RawValue, to_raw_value};
@@ -39,7 +39,7 @@ pub(crate) struct Catalog {
 /// The catalog as one session sees it, and what the session subscribed to.
 pub(crate) struct View {
     catalog: Arc<Catalog>,
-    caller: Caller,
+    caller: Mutex<Caller>,
     subscriptions: Subscriptions,
     prompts: Mutex<PromptOwners>,
     resources: Mutex<ResourceOwners>,
@@ -59,7 +59,7 @@ impl Catalog {
     pub(crate) fn view(self: &Arc<Self>, caller: Caller) -> View {
         View {
             catalog: self.clone(),
-            caller,
+            caller: Mutex::new(caller),
             subscriptions: Subscriptions::default(),
             prompts: Mutex::default(),
             resources: Mutex::default(),
@@ -114,6 +114,16 @@ impl Catalog {
 }
 
 impl View {
+    fn caller(&self) -> Caller {
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        caller.clone()
+    }
+
+    /// Shows from now on what `caller` sees.
+    pub(crate) fn set_caller(&self, caller: Caller) {
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller;
+    }
+
     /// Completes a prompt's argument or a resource template; with no values where
     /// its skill completes nothing. `params` are those of `completion/complete`.
     pub(crate) async fn complete(
@@ -123,7 +133,7 @@ impl View {
     ) -> Result<Reply, CallError> {
         let request = completion_request(&params);
         let completer = &self.catalog.own.completer;
-        if let Some(completion) = completer.complete(&request, &self.caller).await? {
+        if let Some(completion) = completer.complete(&request, &self.caller()).await? {
             return Ok(Reply::Object(completion));
         }
         let owner = match &request.target {
@@ -153,7 +163,7 @@ impl View {
     pub(crate) async fn set_level(&self, level: impl serde::Serialize, cancel: &CancellationToken) {
         let params = json!({ "level": level });
         let registry = &self.catalog.registry;
-        let skills = self.catalog.skills_with("logging", &self.caller);
+        let skills = self.catalog.skills_with("logging", &self.caller());
         let set = skills
             .into_iter()
             .filter(|skill| registry.is_running(skill))
@@ -175,7 +185,7 @@ impl View {
     /// Tells the running skills that the client's roots changed. Only the local user's
     /// are handed on.
     pub(crate) fn announce_roots_changed(&self) {
-        if !self.caller.grants.is_local {
+        if !self.caller().grants.is_local {
             return;
         }
         self.catalog

@@ -22,7 +22,7 @@ impl View {
     pub(super) async fn own_resources(&self) -> Vec<String> {
         let mut items = Vec::new();
         for source in &self.catalog.own.resources {
-            match source.list(&self.caller).await {
+            match source.list(&self.caller()).await {
                 Ok(listed) => items.extend(listed.iter().map(Value::to_string)),
                 Err(failure) => {
                     tracing::warn!(prefix = source.prefix(), %failure, "left out of the list");
@@ -37,7 +37,7 @@ impl View {
     pub(super) async fn own_prompts(&self) -> Vec<String> {
         let mut items = Vec::new();
         for source in &self.catalog.own.prompts {
-            match source.list(&self.caller).await {
+            match source.list(&self.caller()).await {
                 Ok(listed) => items.extend(listed.iter().map(Value::to_string)),
                 Err(failure) => tracing::warn!(%failure, "prompts are left out of the list"),
             }
@@ -56,7 +56,7 @@ impl View {
     pub(super) async fn read_own(&self, uri: &str) -> Option<Result<Reply, Failure>> {
         let source = self.own_source(uri)?;
         let (plain, page) = page_of(uri);
-        let contents = source.read(plain, &self.caller).await;
+        let contents = source.read(plain, &self.caller()).await;
         let contents = contents.and_then(|document| contents_of(uri, plain, page, &document.0));
         if contents.is_ok() && page == 1 {
             source.note_read(plain);

@@ -22,7 +22,7 @@ impl View {
     pub(crate) async fn prompts(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
         let lists = self
             .catalog
-            .lists(List::Prompts, &self.caller, cancel)
+            .lists(List::Prompts, &self.caller(), cancel)
             .await;
         let items = lists
             .iter()
@@ -50,7 +50,7 @@ impl View {
     ) -> Result<Reply, CallError> {
         let given = arguments.clone().unwrap_or_default();
         for source in &self.catalog.own.prompts {
-            if let Some(prompt) = source.get(name, given.clone(), &self.caller).await? {
+            if let Some(prompt) = source.get(name, given.clone(), &self.caller()).await? {
                 return Ok(Reply::Object(prompt));
             }
         }

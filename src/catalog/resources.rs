@@ -27,7 +27,7 @@ impl View {
     pub(crate) async fn resources(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
         let lists = self
             .catalog
-            .lists(List::Resources, &self.caller, cancel)
+            .lists(List::Resources, &self.caller(), cancel)
             .await;
         let (mut owners, mut all) = (ResourceOwners::new(), self.list_own_resources().await);
         for (skill, items) in &lists {
@@ -52,7 +52,7 @@ impl View {
     pub(crate) async fn templates(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
         let lists = self
             .catalog
-            .lists(List::Templates, &self.caller, cancel)
+            .lists(List::Templates, &self.caller(), cancel)
             .await;
         let mut seen = HashMap::new();
         let mut all = self.own_templates();
@@ -149,7 +149,7 @@ impl View {
     pub(super) fn resource_owners(&self, uri: &str) -> Vec<(SkillName, String)> {
         let registry = &self.catalog.registry;
         let capability = List::Resources.capability();
-        let all = self.catalog.skills_with(capability, &self.caller);
+        let all = self.catalog.skills_with(capability, &self.caller());
         let owner = uri.strip_prefix(QUALIFIED).and_then(|rest| {
             let (skill, own) = rest.split_once('/')?;
             let skill = all.iter().find(|each| each.as_str() == skill)?;

@@ -231,7 +231,7 @@ impl View {
         let Some(source) = self.own_source(uri) else {
             return Ok(None);
         };
-        match source.read(uri, &self.caller).await {
+        match source.read(uri, &self.caller()).await {
             Ok(document) => Ok(Some(digest(&document.0))),
             Err(failure) if failure.kind == Kind::NotFound => Ok(None),
             Err(failure) => Err(failure),

@@ -63,7 +63,7 @@ const GLOBAL: &str = "Options of every command";
 
 #[derive(Args)]
 struct Global {
-    /// The current project: new memories belong to it, searches cover it and `global`
+    /// The current project: new memories belong to it, searches cover it and `global`; auto is the client's folder
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "NAME")]
     project: Option<String>,
     /// Which tools clients see; `core` is the smallest set, `legacy` adds the prototype's names

@@ -20,7 +20,7 @@ use super::input_requests::{BackgroundCall, CallStatus};
 use super::instructions::instructions;
 use super::listen::listen;
 use super::session::{SAMPLING, Session, is_any_usable, within_capabilities};
-use crate::caller::{Caller, PROJECT_SHARED, ToolGrants};
+use crate::caller::{Caller, PROJECT_SHARED, Reach, ToolGrants};
 use crate::catalog::{Until, View};
 use crate::dispatch::Dispatch;
 use crate::failure::{CallError, Kind};
@@ -83,16 +83,17 @@ impl Mcp {
         context: &RequestContext<RoleServer>,
     ) -> Result<Reply, ErrorData> {
         let cancel = &context.ct;
+        // What the catalog shows is of the project too.
+        let caller = self.session.current_caller().await;
         let reply = match request {
-            GatewayRequest::CallTool(call) => return self.call_tool(call, context).await,
+            GatewayRequest::CallTool(call) => return self.call_tool(call, caller, context).await,
             GatewayRequest::ListTools => {
                 if let Some(skills) = self.dispatch().skills() {
                     skills.ready().await;
                 }
                 let listings = &self.server.listings;
                 let mut choice = self.session.auto_choice();
-                let tools =
-                    listings.tools(self.dispatch(), &self.session.caller.grants, &mut choice);
+                let tools = listings.tools(self.dispatch(), &caller.grants, &mut choice);
                 tools.map(Reply::Forwarded).map_err(CallError::Gateway)
             }
             GatewayRequest::ListPrompts => self.catalog()?.prompts(cancel).await,
@@ -133,6 +134,7 @@ impl Mcp {
     async fn call_tool(
         &self,
         call: ToolCall,
+        caller: Caller,
         request: &RequestContext<RoleServer>,
     ) -> Result<Reply, ErrorData> {
         let dispatch = self.dispatch();
@@ -144,7 +146,7 @@ impl Mcp {
         let name = call.name.clone();
         let capabilities = request.meta.client_capabilities();
         let capabilities = capabilities.map(|each| object(&each));
-        let mut context = self.context(request);
+        let mut context = self.context(caller, request);
         let reply = if let Some(usable) = capabilities.as_ref().filter(|it| is_any_usable(it)) {
             let status = tokio::select! {
                 status = self.call_in_background(call, usable, context) => status?,
@@ -212,12 +214,12 @@ impl Mcp {
         Ok(input_requests.advance(session, call).await)
     }
 
-    fn context(&self, request: &RequestContext<RoleServer>) -> Context {
+    fn context(&self, caller: Caller, request: &RequestContext<RoleServer>) -> Context {
         Context {
             cancel: request.ct.clone(),
             progress: self.progress(request),
             meta: forwarded_meta(&request.meta),
-            ..Context::new(self.session.caller.clone())
+            ..Context::new(caller)
         }
     }
 
@@ -267,7 +269,10 @@ impl ServerHandler for Mcp {
         };
         let version = env!("CARGO_PKG_VERSION");
         let lists = |tool: &str| self.dispatch().lists(tool, self.grants());
-        let writes_shared = self.session.caller.reach().can_write(PROJECT_SHARED);
+        let reach = self.session.caller.reach();
+        // Before the client has told its root, a fence is around the shared project.
+        let is_settled = !self.session.follows_root() || *reach == Reach::Everything;
+        let writes_shared = is_settled && reach.can_write(PROJECT_SHARED);
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mimo", version).with_title("Mimo"))
             .with_instructions(instructions(lists, writes_shared))
@@ -289,10 +294,13 @@ impl ServerHandler for Mcp {
 
     /// The client accepts notifications from now on.
     async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {
+        let session = self.session.clone();
         tokio::spawn(self.session.clone().notify_news());
+        tokio::spawn(async move { session.current_caller().await });
     }
 
     async fn on_roots_list_changed(&self, _context: NotificationContext<RoleServer>) {
+        self.session.on_roots_changed();
         if let Some(catalog) = &self.session.catalog {
             catalog.announce_roots_changed();
         }

@@ -10,6 +10,7 @@ mod instructions;
 mod listen;
 mod listing;
 mod mcp;
+mod root;
 mod session;
 mod signals;
 
@@ -60,10 +61,12 @@ impl Server {
     /// Serves standard input and output until the input ends, the client stops
     /// reading, or `shutdown` is cancelled; requests read by then are answered
     /// first (except for a client that reads no more). Only protocol lines go to
-    /// standard output. Needs a tokio runtime with I/O and time.
+    /// standard output. `follows_root`: the client's only root names the current project.
+    /// Needs a tokio runtime with I/O and time.
     pub(crate) async fn serve_stdio(
         self: Arc<Self>,
         grants: Arc<Grants>,
+        follows_root: bool,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
         let (transport, connection) = Stdio::open().map_err(|error| {
@@ -72,6 +75,9 @@ impl Server {
         })?;
         let caller = Caller::new(grants, self.dispatch.clock().new_id());
         let session = self.open_session(caller, connection.clone());
+        if follows_root {
+            session.follow_root();
+        }
         let changes = self.clone().announce_changes(session.clone());
         let _changes = AbortOnDropHandle::new(tokio::spawn(changes));
         let service = Mcp::new(self, session, connection.clone());

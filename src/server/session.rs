@@ -13,6 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 
+use super::root::Root;
 use crate::caller::{AskClient, Caller};
 use crate::catalog::{CatalogChange, View};
 use crate::limits;
@@ -26,8 +27,9 @@ pub(super) const SAMPLING: &str = "sampling";
 const USABLE: [&str; 3] = ["elicitation", "roots", SAMPLING];
 
 pub(crate) struct Session {
-    /// Who makes the calls of this session.
+    /// Who opened this session. [`Session::current_caller`] knows its project too.
     pub(super) caller: Caller,
+    root: OnceLock<Root>,
     /// The catalog as this session sees it; absent in tests of the
     /// protocol.
     pub(super) catalog: Option<View>,
@@ -77,6 +79,7 @@ impl Session {
     ) -> Session {
         Session {
             caller,
+            root: OnceLock::new(),
             catalog,
             connection,
             client: OnceLock::new(),
@@ -137,6 +140,46 @@ impl Session {
     pub(super) fn sampling_client(&self, connection: &Arc<dyn Connection>) -> Option<AskClient> {
         let offers = self.client.get()?.capabilities.contains_key(SAMPLING);
         self.ask_client(connection).filter(|_| offers)
+    }
+
+    /// Takes the project from the client's only root from now on.
+    pub(super) fn follow_root(&self) {
+        self.root.get_or_init(Root::default);
+    }
+
+    /// Whether the project follows the client.
+    pub(super) fn follows_root(&self) -> bool {
+        self.root.get().is_some()
+    }
+
+    /// Who makes the calls of this session. Waits until the client has told its root, if
+    /// the project follows it.
+    pub(super) async fn current_caller(&self) -> Caller {
+        match (self.root.get(), self.client.get()) {
+            (Some(root), Some(client)) => {
+                let asks = client.is_askable && client.capabilities.contains_key("roots");
+                let ask = self.ask_client(&self.connection).filter(|_| asks);
+                let found = |caller: &Caller| {
+                    if let Some(catalog) = &self.catalog {
+                        catalog.set_caller(caller.clone());
+                    }
+                };
+                root.caller(&self.caller, ask, found).await
+            }
+            _ => self.caller.clone(),
+        }
+    }
+
+    /// The client has other roots: the calls from now on are made in their project.
+    pub(super) fn on_roots_changed(self: &Arc<Self>) {
+        if let Some(root) = self.root.get() {
+            root.set_changed();
+            let session = self.clone();
+            tokio::spawn(async move {
+                session.current_caller().await;
+                session.announce(News::ResourceList);
+            });
+        }
     }
 
     fn is_askable(&self) -> bool {

@@ -12,5 +12,6 @@ mod hints;
 mod language;
 mod profiles;
 mod projects;
+mod roots;
 mod transcripts;
 mod two_callers;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::clients::Entry;
-use crate::config::{Config, Environment, Flags};
+use crate::config::{AUTO, Config, Environment, Flags};
 use crate::failure::{Failure, Kind};
 
 /// This program, with what was asked of it on this command line and in this shell.
@@ -19,7 +19,7 @@ pub(super) fn entry(
         true => Ok(vec![flag.to_owned(), utf8(value)?]),
         false => Ok::<_, Failure>(Vec::new()),
     };
-    let project = Path::new(&config.project);
+    let project = Path::new(project(config));
     let profile = Path::new(&config.profile);
     let args = [
         given(flags.project.is_some(), "--project", project)?,
@@ -43,6 +43,14 @@ pub(super) fn entry(
     })
 }
 
+/// The current project as it is set.
+fn project(config: &Config) -> &str {
+    match config.follows_root {
+        true => AUTO,
+        false => &config.project,
+    }
+}
+
 /// What this shell's variables say, unless an option says it: a client that is started
 /// from a desktop does not have them.
 fn variables(
@@ -51,7 +59,7 @@ fn variables(
     environment: &Environment,
 ) -> Result<Vec<(String, Value)>, Failure> {
     let has_folder = flags.data_folder.is_some();
-    let project = Path::new(&config.project);
+    let project = Path::new(project(config));
     let profile = Path::new(&config.profile);
     let said = [
         (

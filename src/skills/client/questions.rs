@@ -1,6 +1,6 @@
 //! The requests of a skill's own: questions to the client, in the skill's name.
 
-use std::path::{Component, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::Inner;
-use super::schemas::percent_decoded;
 use crate::caller::AskClient;
+use crate::files::file_path;
 use crate::printable;
 
 /// The recipient of a request that the skill sends.
@@ -141,15 +141,6 @@ fn granted_roots(result: &RawValue, granted: &[PathBuf]) -> String {
         });
     }
     result.to_string()
-}
-
-/// The path of a `file:` URI without `..`.
-fn file_path(uri: &str) -> Option<PathBuf> {
-    let path = uri.strip_prefix("file://")?;
-    let path = path.strip_prefix("localhost").unwrap_or(path);
-    let path = PathBuf::from(percent_decoded(path));
-    let is_plain = |part| !matches!(part, Component::ParentDir);
-    (path.is_absolute() && path.components().all(is_plain)).then_some(path)
 }
 
 /// The question as the client gets it: a person sees which skill asks before they

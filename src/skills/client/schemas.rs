@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::fixes::Fixes;
 use crate::diagnostics::pointer_token;
+use crate::files::percent_decoded;
 
 type Schema = Map<String, Value>;
 
@@ -396,20 +397,4 @@ fn each_schema(schema: &mut Value, place: &str, visit: &mut impl FnMut(&mut Sche
             _ => {}
         }
     }
-}
-
-pub(super) fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let code = match after {
-            [high, low, ..] if *first == b'%' => std::str::from_utf8(&[*high, *low])
-                .ok()
-                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
-            _ => None,
-        };
-        bytes.push(code.unwrap_or(*first));
-        rest = &after[if code.is_some() { 2 } else { 0 }..];
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
