@@ -262,13 +262,14 @@ fn resources_are_listed_read_and_watched() {
     assert_eq!(
         uris,
         [
+            "mimo://procedure/_language",
             "full://a",
             "full://b",
             "mimo://skill/twin/full://a",
             "mimo://skill/twin/full://b"
         ]
     );
-    let first = listed["resources"][0].to_string();
+    let first = listed["resources"][1].to_string();
     assert!(first.contains(r#""x-own":{"z":1,"a":2}"#), "{first}");
     let templates = mimo.request("resources/templates/list", json!({}));
     let templates = templates["resourceTemplates"]
