@@ -192,15 +192,26 @@ pub fn check(source: &str) -> Result<(), TemplateError> {
     }
 }
 
+/// The names that a template reads.
 pub fn variables(source: &str) -> Vec<String> {
+    let mut names: Vec<String> = paths(source)
+        .iter()
+        .filter_map(|path| path.split('.').next().map(str::to_owned))
+        .collect();
+    names.dedup();
+    names
+}
+
+/// The names that a template reads, with the members that it takes of them (`context.n`).
+pub(super) fn paths(source: &str) -> Vec<String> {
     let environment = environment();
     let found = match expression(source) {
         Some(inner) => environment
             .compile_expression(inner)
-            .map(|compiled| compiled.undeclared_variables(false)),
+            .map(|compiled| compiled.undeclared_variables(true)),
         None => environment
             .template_from_str(source)
-            .map(|compiled| compiled.undeclared_variables(false)),
+            .map(|compiled| compiled.undeclared_variables(true)),
     };
     let mut found: Vec<String> = found.into_iter().flatten().collect();
     found.sort();
@@ -459,6 +470,10 @@ mod template_tests {
             ["a", "c", "d", "e"]
         );
         assert_eq!(variables("{{ a | default(b) }}"), ["a", "b"]);
+        assert_eq!(
+            paths("{{ a.b.c ~ a.d ~ e[f] }}"),
+            ["a.b.c", "a.d", "e", "f"]
+        );
         assert_eq!(variables("plain"), Vec::<String>::new());
     }
 }

@@ -340,8 +340,9 @@ impl Checker<'_> {
         let Some(variables) = &self.variables else {
             return;
         };
-        let read = template::variables(text);
-        let unset = |name: &&String| !variables.contains(*name) && !more.contains(&name.as_str());
+        let paths = template::paths(text);
+        let read: BTreeSet<&str> = paths.iter().map(|path| own_name(path)).collect();
+        let unset = |name: &&&str| !variables.contains(**name) && !more.contains(*name);
         let mistakes: Vec<(String, String)> = read
             .iter()
             .filter(unset)
@@ -358,4 +359,10 @@ impl Checker<'_> {
             self.report(path, message, fix);
         }
     }
+}
+
+/// The variable that `path` reads: `n` and `context.n` are the same.
+fn own_name(path: &str) -> &str {
+    let path = path.strip_prefix("context.").unwrap_or(path);
+    path.split('.').next().unwrap_or(path)
 }

@@ -155,6 +155,18 @@ fn invalid_definitions_are_refused_at_the_expected_paths() {
 }
 
 #[test]
+fn names_that_nothing_sets_are_found_as_members_of_the_context_too() {
+    let state = json!({"action": {"set": {"x": "{{ topic }} {{ context.topic.a }} {{ context.tpic }}"}},
+                       "end": true});
+    let value = json!({"name": "example", "version": "1", "initial_state": "a",
+        "context_schema": {"properties": {"topic": {"type": "string"}}}, "states": {"a": state}});
+    let mistakes = checked(&value).expect_err("a name is unknown");
+    assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+    assert_eq!(mistakes[0].reason, "nothing sets the variable tpic");
+    assert!(mistakes[0].fix.contains("topic"), "{}", mistakes[0].fix);
+}
+
+#[test]
 fn a_value_of_another_type_is_told_its_shape() {
     let state = |state: Value| {
         json!({"name": "example", "version": "1", "initial_state": "a",
