@@ -84,9 +84,12 @@ pub(super) fn resolve(
         }
         Ok(set)
     };
-    let (mut inherited, mut fetching) = (set(&INHERITED)?, set(&FETCHING)?);
     // An address with a password is for installs, not for the skills themselves.
-    fetching.extend(inherited.extract_if(.., |_, value| holds_sign_in(value)));
+    let (sign_ins, inherited): (BTreeMap<_, _>, BTreeMap<_, _>) = set(&INHERITED)?
+        .into_iter()
+        .partition(|(_, value)| holds_sign_in(value));
+    let mut fetching = set(&FETCHING)?;
+    fetching.extend(sign_ins);
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
     temporary.push(environment.temporary_folder.clone());
