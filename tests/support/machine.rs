@@ -303,8 +303,9 @@ fn packages_folder() -> PathBuf {
     }
 }
 
-/// A folder that only this account can write, as Mimo requires for programs:
-/// under `target/`, or elsewhere if the checkout lies in a temporary folder.
+/// A folder that only this account can write, as Mimo requires for programs, and that
+/// skills may be given: under `target/`, or elsewhere if the checkout lies in a temporary
+/// folder or in a hidden one.
 pub fn trusted_folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(find_trusted_folder).clone()
@@ -324,14 +325,16 @@ fn find_trusted_folder() -> PathBuf {
         .chain(system)
         .flatten()
         .filter(|folder| is_trusted(folder))
-        .map(|folder| folder.join(".cache/mimo-tests"));
+        .map(|folder| folder.join("mimo-tests"));
     all.find(|folder| fs::create_dir_all(folder).is_ok())
         .expect("no folder that nobody else can write: move the checkout or HOME to one")
 }
 
 fn is_trusted(folder: &Path) -> bool {
     let temporary = ["/tmp", "/var/tmp", "/dev/shm"];
+    let is_hidden = |part: &std::ffi::OsStr| part.as_encoded_bytes().starts_with(b".");
     !temporary.iter().any(|each| folder.starts_with(each))
+        && !folder.iter().any(is_hidden)
         && folder.ancestors().all(|each| {
             let found = each.metadata();
             found.is_ok_and(|found| found.permissions().mode() & 0o022 == 0)
