@@ -431,14 +431,7 @@ def as_json(document):
 
 def build(target):
     command = ["cargo", "build", "--release", "--locked", "--bin", "mimo", "--target", target]
-    environment = dict(os.environ)
-    if target.endswith("-musl"):
-        name = target.replace("-", "_")
-        environment.setdefault(f"CC_{name}", "musl-gcc")
-        # sqlite-vec writes these names, which musl does not have.
-        names = [f"-Du_int{bits}_t=uint{bits}_t" for bits in (8, 16, 64)]
-        environment.setdefault(f"CFLAGS_{name}", " ".join(names))
-    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+    subprocess.run(command, check=True, cwd=ROOT)
     folder = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     return Path(folder) / target / "release/mimo"
 
