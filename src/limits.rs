@@ -127,6 +127,24 @@ pub(crate) const RESOURCE_TOKENS_MAX: usize = 10_000;
 /// Embedded windows of one text, of 254 tokens each: 100 KB of English prose has
 /// about 115, at about 10 ms of CPU each.
 pub(crate) const EMBED_CHUNKS_MAX: usize = 128;
+/// Of a text for an endpoint's model, in one of its windows: 512 tokens hold it, except
+/// in scripts with a token or more a character.
+pub(crate) const EMBED_WINDOW_BYTES_MAX: usize = 1_200;
+/// Numbers of one vector, beyond those of any known model.
+pub(crate) const EMBED_DIMENSIONS_MAX: usize = 4_096;
+/// One response of an endpoint: all windows of a text.
+pub(crate) const EMBED_BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How long an endpoint may take for a text, whose model it may have to load.
+pub(crate) const EMBED_DOCUMENT_SECONDS_MAX: u64 = 30;
+pub(crate) const EMBED_QUERY_SECONDS_MAX: u64 = 5;
+/// How long an endpoint is not asked after it failed.
+pub(crate) const EMBED_RETRY_SECONDS: u64 = 15;
+/// How often texts that have no vector yet are looked for.
+pub(crate) const REEMBED_SECONDS: u64 = 30;
+/// Memories that are encoded between two writes.
+pub(crate) const REEMBED_MEMORIES_MAX: usize = 32;
+/// Vectors of another model that one transaction removes.
+pub(crate) const VECTORS_REMOVED_AT_ONCE_MAX: usize = 5_000;
 /// A longer word is unknown to the built-in encoder, as the model defines it.
 pub(crate) const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Workspaces (about 2.5 MB each) that the encoder keeps for its next calls.

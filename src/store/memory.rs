@@ -8,7 +8,8 @@ use futures::stream::BoxStream;
 
 use super::graph::EntityId;
 use super::{
-    ErasureStore, InventoryStore, NameStore, ProjectSet, RetentionStore, StoreError, Stored,
+    EncodingStore, ErasureStore, InventoryStore, NameStore, ProjectSet, RetentionStore, StoreError,
+    Stored,
 };
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -382,7 +383,9 @@ pub struct MemoryCensus {
 
 /// Every method is one transaction. A change whose future resolves to `Ok`
 /// survives the end of the process.
-pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore + NameStore {
+pub trait MemoryStore:
+    RetentionStore + InventoryStore + ErasureStore + EncodingStore + NameStore
+{
     /// Runs `work` in one transaction. New vectors belong to the space called
     /// `model`.
     fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()>;

@@ -6,6 +6,7 @@ pub(crate) mod candidates;
 mod category;
 pub mod changes;
 mod columns;
+pub(crate) mod encoding;
 pub(crate) mod erasure;
 pub mod graph;
 pub(crate) mod integrity;
@@ -37,6 +38,7 @@ use crate::meter::store::{self as metrics, Op};
 pub(crate) use crate::caller::PROJECT_SHARED;
 
 pub(crate) use changes::Changes;
+pub(crate) use encoding::EncodingStore;
 pub(crate) use erasure::ErasureStore;
 pub(crate) use graph::GraphStore;
 pub(crate) use inventory::InventoryStore;

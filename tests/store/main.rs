@@ -3,6 +3,7 @@
 
 mod cancelled;
 mod concurrency;
+mod encoding;
 mod filters;
 mod graph;
 mod halves;
@@ -74,6 +75,8 @@ macro_rules! for_each_case {
             concurrency::one_topic_key_has_one_holder,
             concurrency::of_a_supersede_and_an_edit_one_sees_the_other,
             concurrency::one_cleanup_runs_at_a_time,
+            encoding::each_memory_gets_vectors_of_another_model_once,
+            encoding::vectors_are_changed_whole_or_not_at_all,
             procedures::only_the_owner_appends_and_only_at_the_end,
             procedures::a_cancel_request_is_not_lost_while_its_execution_parks,
             procedures::one_of_two_claims_wins,

@@ -6,6 +6,7 @@ mod checksum;
 mod codes;
 mod connection;
 mod derived;
+mod encoding;
 mod erasure;
 mod export;
 mod extension;

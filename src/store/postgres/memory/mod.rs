@@ -1,5 +1,6 @@
 //! The memory port on PostgreSQL.
 
+mod encoding;
 mod export;
 mod features;
 mod index;

@@ -1,32 +1,32 @@
 //! Writing vectors.
 
-use std::collections::HashMap;
-
 use pgvector::Vector;
 
 use super::words::project_ids;
 use crate::store::StoreError;
-use crate::store::memory::{IndexedText, Memory, MemoryId};
+use crate::store::memory::{Memory, MemoryId};
 use crate::store::postgres::transaction::Tx;
 
-/// Adds the vectors of new texts.
+/// The number of a project.
+pub(super) type ProjectId = i32;
+
+/// Adds the vectors of texts that have none.
 pub(super) async fn add(
     tx: &Tx,
     model: &str,
-    memories: &[(&Memory, &IndexedText)],
-    projects: &HashMap<String, i32>,
+    memories: &[(MemoryId, ProjectId, &[Vec<f32>])],
 ) -> Result<(), StoreError> {
-    let first = memories.iter().find_map(|(_, text)| text.vectors.first());
+    let first = memories.iter().find_map(|(_, _, vectors)| vectors.first());
     let Some(first) = first else {
         return Ok(());
     };
     let model = model_id(tx, model, first.len()).await?;
     let (mut ids, mut of, mut windows) = (Vec::new(), Vec::new(), Vec::new());
     let mut vectors = Vec::new();
-    for (memory, text) in memories {
-        for (window, vector) in (0_i32..).zip(&text.vectors) {
-            ids.push(memory.id);
-            of.push(projects[&memory.fields.project]);
+    for (id, project, each) in memories {
+        for (window, vector) in (0_i32..).zip(*each) {
+            ids.push(id);
+            of.push(project);
             windows.push(window);
             vectors.push(Vector::from(vector.clone()));
         }

@@ -255,7 +255,14 @@ async fn index(tx: &Tx, model: &str, news: &[(&Memory, &IndexedText)]) -> Result
         .map(|(memory, text)| (*memory, text.words.as_str()))
         .collect();
     let projects = add_words(tx, &texts).await?;
-    vectors::add(tx, model, news, &projects).await
+    let vectors: Vec<(MemoryId, i32, &[Vec<f32>])> = news
+        .iter()
+        .map(|(memory, text)| {
+            let project = projects[&memory.fields.project];
+            (memory.id, project, &*text.vectors)
+        })
+        .collect();
+    vectors::add(tx, model, &vectors).await
 }
 
 /// Adds words to the keyword index and links the memories to the entities that they
