@@ -18,10 +18,10 @@ use crate::ask::Writers;
 use crate::caller::{Caller, Grants, ToolGrants};
 use crate::catalog::{Catalog, Commits};
 use crate::clock::Clock;
-use crate::config::{Config, MemorySettings, RetentionSettings};
+use crate::config::{Config, EndpointSettings, MemorySettings, RetentionSettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
-use crate::endpoint::{Endpoint, Key};
+use crate::endpoint::{Endpoint, Key, Requests};
 use crate::failure::{CallError, Failure, Kind};
 use crate::graph::{self, Graph};
 use crate::keys::KeyId;
@@ -127,13 +127,27 @@ pub(crate) fn keys(config: &Config) -> Result<Arc<dyn KeyStore>, Failure> {
     Ok(store(config)?)
 }
 
-/// The name of the vector space that new memories are encoded into.
-pub(crate) fn vector_space() -> String {
-    embed::builtin().model_id().to_owned()
+/// The encoder of memories.
+pub(crate) fn encoder(config: &Config) -> Arc<dyn Embedder> {
+    let Some(settings) = &config.embedding else {
+        return embed::builtin();
+    };
+    let prefixes = embed::Prefixes {
+        document: settings.document_prefix.clone(),
+        query: settings.query_prefix.clone(),
+    };
+    let endpoint = &settings.endpoint;
+    let requests = Requests::new(&endpoint.url, key(endpoint));
+    Arc::new(embed::Remote::new(requests, &endpoint.model, prefixes))
+}
+
+fn key(endpoint: &EndpointSettings) -> Option<Key> {
+    let key = endpoint.key.clone();
+    key.map(|(variable, value)| Key { variable, value })
 }
 
 fn memories_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Memories {
-    Memories::new(store, embed::builtin(), clock, settings(&config.memory))
+    Memories::new(store, encoder(config), clock, settings(&config.memory))
 }
 
 /// The memories alone, for the commands that work on them.
@@ -205,7 +219,6 @@ impl App {
         let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
         let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let procedures = procedures.with_options(&config.options);
-        let embedder = embed::builtin();
         let memories = Arc::new(memories_on(store.clone(), config, clock.clone()));
         let profile = match toolset {
             Toolset::Standard => Profile::named(&config.profile).unwrap_or_default(),
@@ -218,7 +231,7 @@ impl App {
                     None => Arc::new(NoClient),
                 };
                 let (registry, skills, reloading) =
-                    skills(config, &store, &label, embedder, clock.clone(), downstream);
+                    skills(config, &store, &label, clock.clone(), downstream);
                 let skills = Some(Arc::new(skills));
                 let mut tools = tools::standard(
                     &memories,
@@ -294,6 +307,9 @@ impl App {
             let (memories, store) = (self.memories.clone(), self.store.clone());
             tokio::spawn(async move { memories.keep_clean(|| store.exists()).await })
         });
+        let (memories, store) = (self.memories.clone(), self.store.clone());
+        let encoding = async move { memories.keep_encoded(|| store.exists()).await };
+        let encoding = Some(tokio::spawn(encoding));
         let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
         let on_sighup = move || reloader.as_ref().is_some_and(|each| each.request_reload());
         let shutdown = server::shutdown_signals(on_sighup)?;
@@ -309,7 +325,7 @@ impl App {
             self.hub.clone().unwrap_or_default(),
         ));
         let served = serve(server, shutdown).await;
-        for task in [following, cleaning].into_iter().flatten() {
+        for task in [following, cleaning, encoding].into_iter().flatten() {
             task.abort();
         }
         self.close().await;
@@ -407,7 +423,6 @@ fn skills(
     config: &Config,
     store: &Arc<dyn Store>,
     label: &NodeLabel,
-    embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     downstream: Arc<dyn DownstreamClient>,
 ) -> (Arc<Registry>, Skills, Reloading) {
@@ -435,19 +450,15 @@ fn skills(
     let details = Arc::new(move |skill: &SkillName| launcher.details(skill));
     let nodes = Nodes::of(store, label.clone(), clock.clone());
     let reloading = Reloading::new(config, registry.clone(), source, problem.clone(), nodes);
-    let skills = Skills::new(registry.clone(), embedder, clock, details, problem);
+    let skills = Skills::new(registry.clone(), embed::builtin(), clock, details, problem);
     (registry, skills, reloading)
 }
 
 /// The models that may write answers.
 fn writers(config: &Config) -> Writers {
-    let endpoint = config.ask.endpoint().map(|endpoint| {
-        let key = endpoint
-            .key
-            .clone()
-            .map(|(variable, value)| Key { variable, value });
-        Endpoint::new(&endpoint.url, &endpoint.model, key)
-    });
+    let endpoint = config.ask.endpoint();
+    let endpoint =
+        endpoint.map(|endpoint| Endpoint::new(&endpoint.url, &endpoint.model, key(endpoint)));
     Writers {
         endpoint,
         client: config.ask.client(),

@@ -2,6 +2,8 @@
 //! folders and of `config.toml`. Every other room receives values.
 
 mod ask;
+mod embedding;
+mod endpoint;
 mod environment;
 mod file;
 mod http;
@@ -21,9 +23,11 @@ use crate::clock::Zone;
 use crate::failure::Failure;
 use crate::printable::shell_word;
 
+pub(crate) use ask::AskSettings;
 #[cfg(test)]
 pub(crate) use ask::Synthesis;
-pub(crate) use ask::{AskSettings, EndpointSettings};
+pub(crate) use embedding::EmbeddingSettings;
+pub(crate) use endpoint::EndpointSettings;
 pub(crate) use environment::{COMPLETING, Environment};
 pub(crate) use http::{HttpSettings, parse_address};
 pub(crate) use memory::{MemorySettings, RetentionSettings};
@@ -84,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) memory: MemorySettings,
     pub(crate) graph: GraphSettings,
     pub(crate) ask: AskSettings,
+    /// The endpoint that encodes texts, if the built-in model does not.
+    pub(crate) embedding: Option<EmbeddingSettings>,
     pub(crate) skills: SkillSettings,
     pub(crate) http: HttpSettings,
     pub(crate) store: StoreSettings,
@@ -139,6 +145,7 @@ impl Config {
             memory: file.memory,
             graph: file.graph,
             ask: file.ask.resolve(environment),
+            embedding: file.embedding.resolve(environment)?,
             update_url: file
                 .update_url
                 .or_else(|| released_at(env!("CARGO_PKG_REPOSITORY"))),

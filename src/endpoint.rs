@@ -1,8 +1,8 @@
-//! The OpenAI-compatible endpoint that the settings may name. It follows no
+//! The OpenAI-compatible endpoints that the settings may name. A request follows no
 //! redirect and uses no proxy from the environment, and the key goes nowhere but
 //! into the request. The list of releases is fetched here too.
 //!
-//! A request blocks a thread of its own, so that it takes none from encoding. The
+//! A completion blocks a thread of its own, so that it takes none from encoding. The
 //! thread ends at the deadline even if nobody waits for it any more.
 
 use std::io::ErrorKind;
@@ -32,21 +32,28 @@ pub(crate) struct Key {
     pub(crate) value: Option<Secret>,
 }
 
-/// An endpoint that answers `POST URL/chat/completions`.
-pub(crate) struct Endpoint {
-    requests: RequestTemplate,
+/// Requests to one server, with its key. Does not connect before the first.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    agent: Agent,
+    /// Up to `/v1`, without a slash at its end.
+    base: String,
+    authorization: Option<String>,
     /// The variable that should hold the key but is not set.
     missing_key: Option<String>,
+}
+
+/// An endpoint that answers `POST URL/chat/completions`.
+pub(crate) struct Endpoint {
+    completions: Completions,
     permits: Arc<Semaphore>,
 }
 
-/// The common parts of all requests.
+/// The common parts of all completions.
 #[derive(Clone)]
-struct RequestTemplate {
-    agent: Agent,
-    url: String,
+struct Completions {
+    requests: Requests,
     model: String,
-    authorization: Option<String>,
     /// Whether the endpoint has accepted only the newer name of `max_tokens`.
     prefers_newer: Arc<AtomicBool>,
 }
@@ -75,9 +82,9 @@ struct Message {
     refusal: Option<String>,
 }
 
-impl Endpoint {
-    /// The endpoint at `url` (up to `/v1`). Does not connect yet.
-    pub(crate) fn new(url: &str, model: &str, key: Option<Key>) -> Endpoint {
+impl Requests {
+    /// To the server at `url` (up to `/v1`).
+    pub(crate) fn new(url: &str, key: Option<Key>) -> Requests {
         let config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
@@ -91,15 +98,61 @@ impl Endpoint {
             }) => (Some(format!("Bearer {}", value.reveal().trim())), None),
             Some(Key { variable, .. }) => (None, Some(variable)),
         };
+        Requests {
+            agent: Agent::new_with_config(config),
+            base: url.trim_end_matches('/').to_owned(),
+            authorization,
+            missing_key,
+        }
+    }
+
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Posts JSON to `path` below the address; the status and the body of the response,
+    /// of at most `most` bytes. An error is a predicate of the endpoint's name: "did not
+    /// answer in time".
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: &str,
+        timeout: Duration,
+        most: u64,
+    ) -> Result<(u16, Vec<u8>), String> {
+        if let Some(variable) = &self.missing_key {
+            return Err(format!("has no key: {variable} is not set"));
+        }
+        let url = format!("{}{path}", self.base);
+        let mut request = self.agent.post(&url).content_type("application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.config().timeout_global(Some(timeout)).build();
+        let mut response = request.send(body).map_err(transport_error)?;
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(most).read_to_vec();
+        Ok((status, body.map_err(transport_error)?))
+    }
+}
+
+/// What an endpoint did that answered with this status.
+pub(crate) fn refusal(status: u16) -> String {
+    match status {
+        300..400 => format!("answered {status}; redirects are not followed"),
+        _ => format!("answered {status}"),
+    }
+}
+
+impl Endpoint {
+    /// The endpoint at `url` (up to `/v1`). Does not connect yet.
+    pub(crate) fn new(url: &str, model: &str, key: Option<Key>) -> Endpoint {
         Endpoint {
-            requests: RequestTemplate {
-                agent: Agent::new_with_config(config),
-                url: format!("{}/chat/completions", url.trim_end_matches('/')),
+            completions: Completions {
+                requests: Requests::new(url, key),
                 model: model.to_owned(),
-                authorization,
                 prefers_newer: Arc::default(),
             },
-            missing_key,
             permits: Arc::new(Semaphore::new(limits::ENDPOINT_REQUESTS_MAX)),
         }
     }
@@ -111,12 +164,12 @@ impl Endpoint {
         completion: Completion<'_>,
         deadline: Instant,
     ) -> Result<String, String> {
-        if let Some(variable) = &self.missing_key {
-            return Err(format!("has no key: {variable} is not set"));
-        }
         let permit = self.permits.clone().try_acquire_owned();
         let permit = permit.map_err(|_| "has too many requests under way".to_owned())?;
-        let answer = self.requests.clone().begin(completion, deadline, permit)?;
+        let answer = self
+            .completions
+            .clone()
+            .begin(completion, deadline, permit)?;
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("could not be asked".to_owned()),
@@ -125,7 +178,7 @@ impl Endpoint {
     }
 }
 
-impl RequestTemplate {
+impl Completions {
     /// Sends a request from a thread of its own, which returns the permit.
     fn begin(
         self,
@@ -190,25 +243,13 @@ impl RequestTemplate {
             }
             status = answered;
         }
-        match status {
-            300..400 => Err(format!("answered {status}; redirects are not followed")),
-            _ => Err(format!("answered {status}")),
-        }
+        Err(refusal(status))
     }
 
-    /// The status and the body of the response.
     fn post(&self, body: &str, deadline: Instant) -> Result<(u16, Vec<u8>), String> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut request = self.agent.post(&self.url).content_type("application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
-        let request = request.config().timeout_global(Some(left)).build();
-        let mut response = request.send(body).map_err(transport_error)?;
-        let status = response.status().as_u16();
-        let body = response.body_mut().with_config();
-        let body = body.limit(limits::ENDPOINT_BODY_BYTES_MAX).read_to_vec();
-        Ok((status, body.map_err(transport_error)?))
+        let most = limits::ENDPOINT_BODY_BYTES_MAX;
+        self.requests.post("/chat/completions", body, left, most)
     }
 }
 

@@ -46,7 +46,7 @@
 //! ```text
 //! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
 //!                         |                |     |       |
-//!                         +-> catalog      |     |       +-> embed -> vector
+//!                         +-> catalog      |     |       +-> embed -> vector, endpoint
 //!                         |       |        |     +-> ask -> endpoint
 //!                         |       +--------+-> registry -> skills -> wire, telemetry
 //!                         +-> wire

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::App;
 use crate::caller::{Grants, Scope};
 use crate::config::{Config, parse_address};
-use crate::embed;
 use crate::failure::{Failure, Kind};
 use crate::keys::{Grant, Key, KeyRing, KeyText, Scopes};
 use crate::limits::KEY_REQUESTS_PER_MINUTE_MAX;
@@ -117,7 +116,7 @@ impl App {
         let settings = HealthSettings {
             node: self.label.name.clone(),
             folder: config.data_folder.clone(),
-            model: embed::builtin().model_id().to_owned(),
+            model: self.memories.model().to_owned(),
             cleans: self.cleans,
         };
         Health::new(

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Config};
-use crate::embed;
 use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::store::integrity::Problem;
@@ -60,9 +59,10 @@ pub(crate) fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
 /// Makes what is derived from memories anew; what was mended.
 pub(crate) async fn repair(
     store: &dyn Store,
+    config: &Config,
     progress: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Vec<Problem>, Failure> {
-    let embedder = embed::builtin();
+    let embedder = super::encoder(config);
     let encode = |text: &str| {
         let defect = |failure: Failure| StoreError::Defect(failure.message.into());
         embedder.embed_document(text).map_err(defect)

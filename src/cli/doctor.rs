@@ -113,6 +113,7 @@ pub(super) fn run(
     mimo.extend([
         memories(config, clock.clone()),
         machine::running(config),
+        encoder(config),
         answers(&config.ask),
     ]);
     let (manifest, refused) = skills::entries(config, &rules);
@@ -232,6 +233,26 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     });
     match searched {
         Ok(_) => Finding::new(name, State::Ok, format!("{place} opens, the model answers")),
+        Err(failure) => Finding::of_failure(name, failure),
+    }
+}
+
+/// Who encodes texts, asked for one where it is an endpoint.
+fn encoder(config: &Config) -> Finding {
+    let name = "encoder";
+    let Some(settings) = &config.embedding else {
+        return Finding::new(name, State::Ok, "the built-in model".to_owned());
+    };
+    let EndpointSettings { url, model, .. } = &settings.endpoint;
+    match app::encoder(config).embed_query("is anyone there?") {
+        Ok(vector) => {
+            let width = vector.len();
+            Finding::new(
+                name,
+                State::Ok,
+                format!("{model} at {url}, {width} numbers a text"),
+            )
+        }
         Err(failure) => Finding::of_failure(name, failure),
     }
 }

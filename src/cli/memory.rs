@@ -6,6 +6,7 @@ mod erase;
 mod export;
 mod import;
 mod list;
+mod reembed;
 mod restore;
 mod show;
 mod stats;
@@ -33,6 +34,7 @@ Examples:
   mimo memory cleanup --dry-run                 what would leave search, and be erased
   mimo memory restore --archived-since 7d       take back what cleanups archived
   mimo memory erase --query hunter22            take a secret out of the file for good
+  mimo memory reembed                           encode all with another model
   mimo memory stats                             what there is")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -57,6 +59,8 @@ enum Verb {
     Restore(restore::Arguments),
     /// Erase memories for good, from the file's free space and log too; asks first
     Erase(erase::Arguments),
+    /// Give each memory a vector of the model in use
+    Reembed(reembed::Arguments),
     /// Count what there is
     Stats(stats::Arguments),
 }
@@ -76,6 +80,7 @@ pub(super) fn run(
         Verb::Cleanup(arguments) => cleanup::run(&arguments, config, clock, output),
         Verb::Restore(arguments) => restore::run(arguments, config, clock, output),
         Verb::Erase(arguments) => erase::run(arguments, config, clock, output),
+        Verb::Reembed(arguments) => reembed::run(&arguments, config, clock, output),
         Verb::Stats(arguments) => stats::run(&arguments, config, clock, output),
     }
 }

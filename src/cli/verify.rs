@@ -49,12 +49,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     let progress = Progress::new(output, "looking at");
     let mut report = |part| progress.name(part);
     let checked = app::run(async {
-        let model = app::vector_space();
+        let encoder = app::encoder(config);
         let mended = match arguments.repair {
-            true => Some(app::repair(&*store, &mut report).await?),
+            true => Some(app::repair(&*store, config, &mut report).await?),
             false => None,
         };
-        Ok((mended, store.verify(&model, &mut report).await))
+        Ok((mended, store.verify(encoder.model_id(), &mut report).await))
     });
     progress.end();
     let next = next_step(arguments.file.is_some(), &*store, config);

@@ -1,8 +1,7 @@
 //! The settings of `ask_mimo`: who writes answers, and the endpoint of a model.
 
+use super::endpoint::{EndpointKeys, EndpointSettings, Mistake};
 use super::environment::Environment;
-use super::values::is_open;
-use crate::secret::Secret;
 
 /// The words for [`Synthesis`], in its order.
 pub(super) const SYNTHESES: &[&str] = &["auto", "extract", "client", "endpoint"];
@@ -11,10 +10,7 @@ pub(super) const SYNTHESES: &[&str] = &["auto", "extract", "client", "endpoint"]
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct AskKeys {
     pub(crate) synthesis: Option<String>,
-    pub(crate) url: Option<String>,
-    pub(crate) model: Option<String>,
-    pub(crate) key_variable: Option<String>,
-    pub(crate) plain_http: bool,
+    pub(crate) endpoint: EndpointKeys,
 }
 
 /// Who writes the answers of `ask_mimo`.
@@ -37,16 +33,6 @@ pub(crate) struct AskSettings {
     pub(crate) endpoint: Option<EndpointSettings>,
 }
 
-/// An OpenAI-compatible endpoint.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EndpointSettings {
-    /// Up to `/v1`.
-    pub(crate) url: String,
-    pub(crate) model: String,
-    /// The variable with its key, and what that holds.
-    pub(crate) key: Option<(String, Option<Secret>)>,
-}
-
 impl Synthesis {
     /// The word in `config.toml`.
     pub(crate) fn name(self) -> &'static str {
@@ -67,32 +53,14 @@ impl AskSettings {
 }
 
 impl AskKeys {
-    /// Checks that the keys agree. Fails with the key at fault, the reason and
-    /// the fix.
-    pub(crate) fn check(&self) -> Result<(), (&'static str, String, String)> {
-        let Some(url) = &self.url else {
-            if self.synthesis.as_deref() == Some("endpoint") {
-                let why = "ask.synthesis is \"endpoint\", and none is named";
-                let fix = "write [ask.endpoint] with its url and model, or synthesis = \"auto\"";
-                return Err(("synthesis", why.into(), fix.into()));
-            }
-            if self.model.is_some() || self.key_variable.is_some() {
-                let why = "ask.endpoint has no url";
-                let fix = "add for example url = \"http://127.0.0.1:11434/v1\"";
-                return Err(("endpoint", why.into(), fix.into()));
-            }
-            return Ok(());
-        };
-        if self.model.is_none() {
-            let fix = "add the model it is asked for, for example model = \"qwen3:8b\"";
-            return Err(("url", "ask.endpoint has no model".into(), fix.into()));
+    /// Checks that the keys agree.
+    pub(crate) fn check(&self) -> Result<(), Mistake> {
+        if self.endpoint.url.is_none() && self.synthesis.as_deref() == Some("endpoint") {
+            let why = "ask.synthesis is \"endpoint\", and none is named";
+            let fix = "write [ask.endpoint] with its url and model, or synthesis = \"auto\"";
+            return Err(("synthesis".into(), why.into(), fix.into()));
         }
-        if !self.plain_http && is_open(url) {
-            let why = format!("ask.endpoint.url {url} is not encrypted and leaves this machine");
-            let fix = "use https://, or add plain_http = true if that network is yours";
-            return Err(("url", why, fix.into()));
-        }
-        Ok(())
+        self.endpoint.check("ask.endpoint", "qwen3:8b")
     }
 
     pub(crate) fn resolve(self, environment: &Environment) -> AskSettings {
@@ -102,14 +70,9 @@ impl AskKeys {
             Some("endpoint") => Synthesis::Endpoint,
             _ => Synthesis::Auto,
         };
-        let key = self.key_variable.map(|variable| {
-            let value = environment.secret(&variable);
-            (variable, value)
-        });
-        let endpoint = self.url.zip(self.model);
         AskSettings {
             synthesis,
-            endpoint: endpoint.map(|(url, model)| EndpointSettings { url, model, key }),
+            endpoint: self.endpoint.resolve(environment),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 pub(crate) const COMPLETING: &str = "MIMO_COMPLETE";
 
 /// The variables of Mimo and of its clients.
-const OWN: [&str; 17] = [
+const OWN: [&str; 19] = [
     COMPLETING,
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
@@ -24,6 +24,8 @@ const OWN: [&str; 17] = [
     "MIMO_LOG",
     "DB_PATH",
     "SKILLS_PATH",
+    "OLLAMA_URL",
+    "OLLAMA_EMBEDDING_MODEL",
     "MIMO_HOST",
     "MIMO_HTTP_PORT",
     "CLAUDE_CONFIG_DIR",

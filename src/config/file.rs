@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::endpoint::Mistake;
 use super::keys::KEYS;
 use super::rules::{FileSettings, Rule};
 use super::values::{number, written};
@@ -56,13 +57,18 @@ pub(super) fn parse(name: &str, text: &str) -> Result<FileSettings, Failure> {
         let at = text.find("weights").unwrap_or(0);
         return Err(source.mistake(at, reason, "give one of them a weight, or leave both out"));
     }
-    settings.ask.check().map_err(|(word, reason, fix)| {
-        let section = text.find("[ask").or_else(|| text.find("ask."));
+    let in_section = |name: &str, (word, reason, fix): Mistake| {
+        let section = text.find(&format!("[{name}"));
+        let section = section.or_else(|| text.find(&format!("{name}.")));
         let section = section.unwrap_or(0);
-        let found = text[section..].find(word);
+        let found = text[section..].find(&word);
         let at = found.map_or(section, |at| section + at);
         source.mistake(at, reason, fix)
-    })?;
+    };
+    let ask = settings.ask.check();
+    ask.map_err(|mistake| in_section("ask", mistake))?;
+    let embedding = settings.embedding.check();
+    embedding.map_err(|mistake| in_section("embedding", mistake))?;
     Ok(settings)
 }
 

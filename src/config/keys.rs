@@ -7,7 +7,7 @@ use super::rules::{Key, Rule};
 use super::store::check_schema;
 use super::values::{
     check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,
-    check_predicate, check_time_zone, check_update_url, check_url, check_variable,
+    check_predicate, check_prefix, check_time_zone, check_update_url, check_url, check_variable,
 };
 use crate::limits::{
     DATABASE_CONNECTIONS_MAX, DATABASE_STATEMENT_SECONDS_MAX, HTTP_BODY_MB_MAX,
@@ -113,22 +113,56 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "ask.endpoint.url",
         rule: Rule::Text(check_url, "\"http://127.0.0.1:11434/v1\"", |to| {
-            &mut to.ask.url
+            &mut to.ask.endpoint.url
         }),
     },
     Key {
         path: "ask.endpoint.model",
-        rule: Rule::Text(check_model, "\"qwen3:8b\"", |to| &mut to.ask.model),
+        rule: Rule::Text(check_model, "\"qwen3:8b\"", |to| &mut to.ask.endpoint.model),
     },
     Key {
         path: "ask.endpoint.key_variable",
         rule: Rule::Text(check_variable, "\"OPENAI_API_KEY\"", |to| {
-            &mut to.ask.key_variable
+            &mut to.ask.endpoint.key_variable
         }),
     },
     Key {
         path: "ask.endpoint.plain_http",
-        rule: Rule::Switch(|to| &mut to.ask.plain_http),
+        rule: Rule::Switch(|to| &mut to.ask.endpoint.plain_http),
+    },
+    Key {
+        path: "embedding.url",
+        rule: Rule::Text(check_url, "\"http://127.0.0.1:11434/v1\"", |to| {
+            &mut to.embedding.endpoint.url
+        }),
+    },
+    Key {
+        path: "embedding.model",
+        rule: Rule::Text(check_model, "\"nomic-embed-text\"", |to| {
+            &mut to.embedding.endpoint.model
+        }),
+    },
+    Key {
+        path: "embedding.key_variable",
+        rule: Rule::Text(check_variable, "\"OPENAI_API_KEY\"", |to| {
+            &mut to.embedding.endpoint.key_variable
+        }),
+    },
+    Key {
+        path: "embedding.plain_http",
+        rule: Rule::Switch(|to| &mut to.embedding.endpoint.plain_http),
+    },
+    Key {
+        path: "embedding.document_prefix",
+        rule: Rule::Text(check_prefix, "\"search_document: \"", |to| {
+            &mut to.embedding.document_prefix
+        }),
+    },
+    Key {
+        path: "embedding.query_prefix",
+        rule: Rule::Text(check_prefix, "\"search_query: \"", |to| {
+            &mut to.embedding.query_prefix
+        }),
     },
     Key {
         path: "skills.commands",

@@ -2,6 +2,7 @@
 
 use super::GraphSettings;
 use super::ask::AskKeys;
+use super::embedding::EmbeddingKeys;
 use super::http::HttpSettings;
 use super::memory::MemorySettings;
 use super::skills::SkillKeys;
@@ -18,6 +19,7 @@ pub(super) struct FileSettings {
     pub(crate) memory: MemorySettings,
     pub(crate) graph: GraphSettings,
     pub(crate) ask: AskKeys,
+    pub(crate) embedding: EmbeddingKeys,
     pub(crate) skills: SkillKeys,
     pub(crate) http: HttpSettings,
     pub(crate) store: StoreSettings,

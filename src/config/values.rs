@@ -36,7 +36,7 @@ pub(super) fn check_time_zone(name: &str) -> Result<(), String> {
 /// The address of an endpoint, without the parts that may hold a secret.
 pub(super) fn check_url(text: &str) -> Result<(), String> {
     match check_web(text, "use key_variable")? {
-        true => Err("it ends where /chat/completions is added, before any ? or #".into()),
+        true => Err("it ends where the path of a request is added, before any ? or #".into()),
         false => Ok(()),
     }
 }
@@ -114,6 +114,14 @@ pub(super) fn check_model(text: &str) -> Result<(), String> {
         true => Err(format!(
             "a model's name has 1 to {NAME_BYTES_MAX} bytes on one line"
         )),
+        false => Ok(()),
+    }
+}
+
+/// What a model wants before a text.
+pub(super) fn check_prefix(text: &str) -> Result<(), String> {
+    match text.len() > NAME_BYTES_MAX {
+        true => Err(format!("a prefix has at most {NAME_BYTES_MAX} bytes")),
         false => Ok(()),
     }
 }

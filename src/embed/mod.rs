@@ -1,12 +1,15 @@
-//! Text to vector: the port of encoders, and the encoder that is compiled in.
+//! Text to vector: the port of encoders, the one that is compiled in, and those behind
+//! an HTTP endpoint.
 
 mod cache;
 pub mod minilm;
+mod remote;
 pub(crate) mod wordpiece;
 
 use std::sync::Arc;
 
 pub(crate) use cache::VectorCache;
+pub(crate) use remote::{Prefixes, Remote};
 
 use crate::failure::Failure;
 
@@ -17,7 +20,12 @@ pub trait Embedder: Send + Sync {
     /// spaces are never compared.
     fn model_id(&self) -> &str;
 
-    fn dimensions(&self) -> usize;
+    /// Whether it may be unavailable for a while, with a [`Kind::Unavailable`] failure.
+    ///
+    /// [`Kind::Unavailable`]: crate::failure::Kind::Unavailable
+    fn is_remote(&self) -> bool {
+        false
+    }
 
     /// A unit vector for each window of `text`: one if the text fits the model's
     /// window, at most `limits::EMBED_CHUNKS_MAX`.

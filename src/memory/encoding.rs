@@ -30,6 +30,8 @@ pub(super) struct Encoding {
     waiting_bytes: AtomicUsize,
     /// How long a byte took lately.
     byte_nanos: AtomicU64,
+    /// Memories that are known to have no vector of the encoder.
+    pub(super) unencoded: AtomicUsize,
 }
 
 impl Encoding {
@@ -42,6 +44,7 @@ impl Encoding {
             turns_max,
             waiting_bytes: AtomicUsize::new(0),
             byte_nanos: AtomicU64::new(BYTE_NANOS),
+            unencoded: AtomicUsize::new(0),
         }
     }
 
@@ -53,12 +56,32 @@ impl Encoding {
     }
 
     /// Prepares texts for both indexes before any transaction begins, so that a
-    /// failure stores nothing. `report` gets how many are done and their total.
+    /// failure stores nothing. `report` gets how many are done and their total. A text
+    /// has no vectors while the encoder is unavailable: it can be found by its words.
     pub(super) async fn documents(
         &self,
         contents: Vec<String>,
         cancel: &CancellationToken,
         report: impl Fn(usize, usize),
+    ) -> Result<Vec<IndexedText>, Failure> {
+        let without = |failure: Failure| match failure.kind {
+            Kind::Unavailable => {
+                tracing::warn!(%failure, "a text was not encoded");
+                self.unencoded.fetch_add(1, Ordering::Relaxed);
+                Ok(Vec::new())
+            }
+            _ => Err(failure),
+        };
+        self.prepare(contents, cancel, report, without).await
+    }
+
+    /// Like [`Encoding::documents`]; `without` decides on a text that was not encoded.
+    pub(super) async fn prepare(
+        &self,
+        contents: Vec<String>,
+        cancel: &CancellationToken,
+        report: impl Fn(usize, usize),
+        without: impl Fn(Failure) -> Result<Vec<Vec<f32>>, Failure>,
     ) -> Result<Vec<IndexedText>, Failure> {
         let total = contents.len();
         let mut waiting = Waiting::new(self, contents.iter().map(String::len).sum());
@@ -70,18 +93,20 @@ impl Encoding {
                 turn = self.turns.acquire() => turn.map_err(Failure::internal)?,
             };
             let (embedder, bytes) = (self.embedder.clone(), content.len());
-            let (text, took) = run_blocking(move || {
+            let (mut text, vectors, took) = run_blocking(move || {
                 let started = Instant::now();
+                let vectors = embedder.embed_document(&content);
                 let text = IndexedText {
                     key: text::key(&content),
                     words: text::words(&content),
-                    vectors: embedder.embed_document(&content)?,
+                    vectors: Vec::new(),
                     content,
                 };
-                Ok((text, started.elapsed()))
+                Ok((text, vectors, started.elapsed()))
             })
             .await?;
             drop(turn);
+            text.vectors = vectors.or_else(&without)?;
             waiting.done(bytes);
             self.measure(bytes, took);
             texts.push(text);
@@ -204,10 +229,6 @@ mod tests {
     impl Embedder for Held {
         fn model_id(&self) -> &str {
             "held"
-        }
-
-        fn dimensions(&self) -> usize {
-            1
         }
 
         fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {

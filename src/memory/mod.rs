@@ -11,6 +11,7 @@ mod model;
 pub(crate) mod moment;
 pub mod portable;
 mod recall;
+mod reembed;
 mod remember;
 pub mod retention;
 pub mod rules;

@@ -47,6 +47,7 @@ impl Memories {
             .map(|draft| draft.fields.valid_until.filter(|until| *until <= at))
             .collect();
         let replaced: Vec<MemoryId> = drafts.iter().filter_map(|draft| draft.supersedes).collect();
+        let unencoded: Vec<bool> = texts.iter().map(|text| text.vectors.is_empty()).collect();
         let batch = drafts
             .into_iter()
             .zip(texts)
@@ -67,7 +68,7 @@ impl Memories {
             Ok(stored) => stored,
             Err(error) => return Err(self.with_versions(reach, error.into(), &replaced).await),
         };
-        let warned = credentials.into_iter().zip(ended);
+        let warned = credentials.into_iter().zip(ended).zip(unencoded);
         let each = stored.into_iter().zip(said).zip(nearby).zip(warned);
         Ok(each
             .map(|(((stored, said), nearby), warned)| {
@@ -189,11 +190,11 @@ impl Memories {
     }
 }
 
-/// What is to be said of the memory `id`: a credential in it, or the past moment until
-/// which it is valid.
+/// What is to be said of the memory `id`: a credential in it, the past moment until which
+/// it is valid, and whether it has no vector.
 fn warning(
     id: MemoryId,
-    (credential, ended): (Option<&'static str>, Option<Timestamp>),
+    ((credential, ended), unencoded): ((Option<&'static str>, Option<Timestamp>), bool),
 ) -> Option<String> {
     let credential = credential.map(|what| {
         format!(
@@ -208,7 +209,13 @@ fn warning(
             until.to_iso()
         )
     });
-    let all: Vec<String> = credential.into_iter().chain(ended).collect();
+    let unencoded = unencoded.then(|| {
+        "the encoder was not available, so searches find it by its words only until a Mimo \
+         that serves, or `mimo memory reembed`, has encoded it"
+            .to_owned()
+    });
+    let all = credential.into_iter().chain(ended).chain(unencoded);
+    let all: Vec<String> = all.collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 

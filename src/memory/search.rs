@@ -148,6 +148,9 @@ impl Memories {
                 }
             },
         };
+        if vector.is_some() && degraded.is_none() {
+            degraded = self.says_unencoded();
+        }
         if search.mode == Mode::Keyword && words.is_empty() {
             degraded = Some("the query has no words that could be looked up".to_owned());
         }

@@ -59,10 +59,6 @@ impl Embedder for WordCounts {
         "word-counts"
     }
 
-    fn dimensions(&self) -> usize {
-        DIMENSIONS
-    }
-
     fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
         // Windows of 50 words.
         let words: Vec<&str> = text.split_whitespace().collect();

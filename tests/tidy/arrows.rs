@@ -119,7 +119,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("skills", &["telemetry", "wire"]),
     ("telemetry", &["config"]),
     ("store", &["keys", "vector", "text"]),
-    ("embed", &["vector", "text"]),
+    ("embed", &["endpoint", "vector", "text"]),
     ("keys", &[]),
     ("clients", &[]),
     ("config", &[]),

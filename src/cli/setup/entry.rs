@@ -77,19 +77,32 @@ fn variables(
         !by_flag && environment.variables.contains_key(name)
     };
     let said = said.into_iter().filter(is_said);
-    said.map(|(name, _, value)| Ok((name.to_owned(), json!(utf8(value)?))))
-        .collect()
+    let paths = said.map(|(name, _, value)| Ok((name.to_owned(), json!(utf8(value)?))));
+    let mut variables: Vec<(String, Value)> = paths.collect::<Result<_, Failure>>()?;
+    if config.embedding.is_some() {
+        for name in OLLAMA {
+            if let Some(value) = environment.variables.get(name) {
+                variables.push((name.to_owned(), json!(utf8(Path::new(value))?)));
+            }
+        }
+    }
+    Ok(variables)
 }
+
+/// The variables that make Ollama's model the encoder.
+const OLLAMA: [&str; 2] = ["OLLAMA_URL", "OLLAMA_EMBEDDING_MODEL"];
 
 /// The variables of this shell that Mimo reads and that no settings file should hold.
 pub(super) fn secrets(config: &Config) -> Vec<String> {
     let database = config.store.url.is_some();
     let database = database.then(|| config.store.url_variable().to_owned());
-    let endpoint = config.ask.endpoint().and_then(|endpoint| {
+    let embedding = config.embedding.as_ref().map(|settings| &settings.endpoint);
+    let endpoints = config.ask.endpoint().into_iter().chain(embedding);
+    let keys = endpoints.filter_map(|endpoint| {
         let (variable, value) = endpoint.key.as_ref()?;
         value.is_some().then(|| variable.clone())
     });
-    database.into_iter().chain(endpoint).collect()
+    database.into_iter().chain(keys).collect()
 }
 
 /// The path of this program.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use self::asset::{Asset, WIDTH, WINDOW};
+use self::asset::{Asset, WINDOW};
 use self::forward::Workspace;
 use super::Embedder;
 use super::wordpiece::{CLASSIFY, SEPARATE, Token};
@@ -89,10 +89,6 @@ impl MiniLm {
 impl Embedder for MiniLm {
     fn model_id(&self) -> &str {
         "all-MiniLM-L6-v2/int8"
-    }
-
-    fn dimensions(&self) -> usize {
-        WIDTH
     }
 
     /// A text of more than 254 tokens is cut at word boundaries into windows that

@@ -209,10 +209,6 @@ mod tests {
             "counter"
         }
 
-        fn dimensions(&self) -> usize {
-            1
-        }
-
         fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
             Ok(vec![self.embed_query(text)?])
         }

@@ -13,16 +13,16 @@ use super::client::{
 use crate::support::WATCHDOG;
 
 /// One request as received.
-struct Request {
-    line: String,
-    headers: Vec<String>,
-    body: Value,
+pub struct Request {
+    pub line: String,
+    pub headers: Vec<String>,
+    pub body: Value,
 }
 
 /// An endpoint that answers each request with the bytes of `answer`, or never.
 /// Returns its URL and the requests it gets.
-fn endpoint(
-    answer: impl Fn(&Request) -> Option<Vec<u8>> + Send + 'static,
+pub fn endpoint(
+    mut answer: impl FnMut(&Request) -> Option<Vec<u8>> + Send + 'static,
 ) -> (String, Receiver<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -72,7 +72,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     })
 }
 
-fn http(status: &str, more: &str, body: &str) -> Vec<u8> {
+pub fn http(status: &str, more: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n{body}"

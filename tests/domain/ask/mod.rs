@@ -4,7 +4,7 @@ mod answering;
 mod checking;
 mod client;
 mod conversation;
-mod endpoint;
+pub mod endpoint;
 mod gathering;
 mod properties;
 mod routing;

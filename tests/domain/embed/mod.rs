@@ -125,10 +125,8 @@ fn vectors_are_close_to_the_f32_model_at_every_level() {
 #[test]
 fn a_text_within_the_window_has_one_unit_vector_for_document_and_query() {
     let model = builtin();
-    assert_eq!(
-        (model.model_id(), model.dimensions()),
-        ("all-MiniLM-L6-v2/int8", 384)
-    );
+    assert_eq!(model.model_id(), "all-MiniLM-L6-v2/int8");
+    assert_eq!(model.embed_query("").expect("a vector").len(), 384);
     for text in [
         "",
         " \t\n\u{3000}",

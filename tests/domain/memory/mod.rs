@@ -4,6 +4,7 @@
 mod cleanups;
 mod contract;
 mod editing;
+mod encoders;
 mod files;
 mod portability;
 mod properties;

@@ -126,6 +126,7 @@ fn no_command_prints_hostile_text_raw() {
         &["memory", "edit", "1", "--tag", "a"],
         &["memory", "erase", "1"],
         &["memory", "stats"],
+        &["memory", "reembed"],
         &["memory", "export"],
         &["memory", "import", line],
         &["memory", "cleanup", "--dry-run"],

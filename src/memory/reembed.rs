@@ -1,0 +1,117 @@
+//! Giving every memory a vector of the encoder in use: after a change of the model, and
+//! for texts that came while it was unavailable. Vectors of two models are never
+//! compared, so until then a memory is found by its words only.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Memories;
+use crate::failure::Failure;
+use crate::limits;
+
+impl Memories {
+    /// Encodes the memories that have no vector of the model in use; then removes those of
+    /// other models. Returns how many were encoded. `report` gets how many are done and
+    /// about how many there are to do. What was done before a failure stays.
+    pub(crate) async fn reembed(
+        &self,
+        cancel: &CancellationToken,
+        report: impl Fn(usize, usize),
+    ) -> Result<usize, Failure> {
+        let model = self.model();
+        let total = self.count_unencoded().await?;
+        let (mut after, mut done) = (0, 0);
+        loop {
+            let most = limits::REEMBED_MEMORIES_MAX;
+            let found = self.store.unencoded(model, after, most).await?;
+            let Some((last, _)) = found.last() else {
+                break;
+            };
+            after = *last;
+            let (ids, contents): (Vec<_>, Vec<String>) = found.into_iter().unzip();
+            let unheard = |_, _| ();
+            let texts = self
+                .encoding
+                .prepare(contents, cancel, unheard, Err)
+                .await?;
+            done += texts.len();
+            let texts = ids.into_iter().zip(texts).collect();
+            self.store.add_vectors(model, texts).await?;
+            let left = total.saturating_sub(done);
+            self.encoding.unencoded.store(left, Ordering::Relaxed);
+            report(done, total.max(done));
+        }
+        self.encoding.unencoded.store(0, Ordering::Relaxed);
+        while self.store.remove_other_vectors(model).await? {}
+        Ok(done)
+    }
+
+    async fn count_unencoded(&self) -> Result<usize, Failure> {
+        let inventory = self.store.inventory().await?;
+        let groups = inventory.groups.iter();
+        let all: u64 = groups
+            .map(|group| group.active + group.superseded + group.archived)
+            .sum();
+        let own = inventory.vectors.iter().find(|of| of.model == self.model());
+        let encoded = own.map_or(0, |of| of.memories);
+        Ok(usize::try_from(all.saturating_sub(encoded)).unwrap_or(usize::MAX))
+    }
+
+    /// Encodes what has no vector of the model in use, for as long as it is polled. It
+    /// makes no store where `exists` says that there is none.
+    pub async fn keep_encoded(&self, exists: impl Fn() -> bool) {
+        let mut logged = String::new();
+        // An earlier Mimo may have left some.
+        let mut is_due = true;
+        if !self.encoding.embedder.is_remote() {
+            pause().await;
+        }
+        loop {
+            is_due |= self.encoding.unencoded.load(Ordering::Relaxed) > 0;
+            if is_due && exists() {
+                match self.encode_missing().await {
+                    Ok(done) => {
+                        is_due = false;
+                        if done > 0 {
+                            tracing::info!(done, model = self.model(), "memories were encoded");
+                        }
+                    }
+                    Err(failure) if logged != failure.message => {
+                        tracing::warn!("memories were not encoded: {failure}");
+                        logged = failure.message;
+                    }
+                    Err(_) => {}
+                }
+            }
+            pause().await;
+        }
+    }
+
+    async fn encode_missing(&self) -> Result<usize, Failure> {
+        // The built-in encoder leaves none, so nothing has to be looked through.
+        let is_other = |models: Vec<String>| models.iter().any(|model| model != self.model());
+        if !self.encoding.embedder.is_remote() && !is_other(self.store.models().await?) {
+            return Ok(0);
+        }
+        let left = self.count_unencoded().await?;
+        self.encoding.unencoded.store(left, Ordering::Relaxed);
+        self.reembed(&CancellationToken::new(), |_, _| ()).await
+    }
+
+    /// That some memories have no vector yet, where that is known.
+    pub(super) fn says_unencoded(&self) -> Option<String> {
+        let count = self.encoding.unencoded.load(Ordering::Relaxed);
+        (count > 0).then(|| {
+            format!(
+                "memories without a vector of the model {} yet, found by their words only: {count}",
+                self.model()
+            )
+        })
+    }
+}
+
+async fn pause() {
+    tokio::time::sleep(Duration::from_secs(limits::REEMBED_SECONDS)).await;
+}
