@@ -4,7 +4,7 @@
 //!
 //! `cargo bench --bench growth -- [MOST]` prints the table from 1,000 to MOST memories
 //! (10,000 unless given), and `cargo bench --bench growth -- soak MINUTES` soaks. Texts
-//! and vectors are made up as in the bench `search`. `benches/figures.md` has the figures
+//! and vectors are made up as in the bench `search`. The guide has the figures
 //! of earlier runs.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
