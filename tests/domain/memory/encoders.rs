@@ -251,7 +251,7 @@ fn what_an_endpoint_answers_wrongly_is_refused_and_its_key_is_kept() {
         "no embedding",
         "redirects are not followed",
     ];
-    let mut left = answers.to_vec().into_iter();
+    let mut left = answers.into_iter();
     let (url, requests) = endpoint(move |_| left.next());
     home.settings(&(settings(&url) + "key_variable = \"MY_KEY\"\n"));
     home.store("a dog");
