@@ -140,7 +140,7 @@ pub(crate) const EMBED_QUERY_SECONDS_MAX: u64 = 5;
 /// How long an endpoint is not asked after it failed.
 pub(crate) const EMBED_RETRY_SECONDS: u64 = 15;
 /// How often texts that have no vector yet are looked for.
-pub(crate) const REEMBED_SECONDS: u64 = 30;
+pub(crate) const REEMBED_SECONDS: u64 = 60;
 /// Memories that are encoded between two writes.
 pub(crate) const REEMBED_MEMORIES_MAX: usize = 32;
 /// Vectors of another model that one transaction removes.

@@ -20,16 +20,28 @@ impl Memories {
         cancel: &CancellationToken,
         report: impl Fn(usize, usize),
     ) -> Result<usize, Failure> {
+        let done = self.encode_missing(cancel, report).await?;
+        while self.store.remove_other_vectors(self.model()).await? {}
+        Ok(done)
+    }
+
+    async fn encode_missing(
+        &self,
+        cancel: &CancellationToken,
+        report: impl Fn(usize, usize),
+    ) -> Result<usize, Failure> {
         let model = self.model();
-        let total = self.count_unencoded().await?;
-        let (mut after, mut done) = (0, 0);
-        loop {
-            let most = limits::REEMBED_MEMORIES_MAX;
-            let found = self.store.unencoded(model, after, most).await?;
-            let Some((last, _)) = found.last() else {
-                break;
-            };
-            after = *last;
+        let most = limits::REEMBED_MEMORIES_MAX;
+        let mut found = self.store.unencoded(model, 0, most).await?;
+        let total = match found.len() == most {
+            true => self.count_unencoded().await?,
+            false => found.len(),
+        };
+        let mut done = 0;
+        while let Some((last, _)) = found.last() {
+            let left = total.saturating_sub(done);
+            self.encoding.unencoded.store(left, Ordering::Relaxed);
+            let after = *last;
             let (ids, contents): (Vec<_>, Vec<String>) = found.into_iter().unzip();
             let unheard = |_, _| ();
             let texts = self
@@ -39,12 +51,10 @@ impl Memories {
             done += texts.len();
             let texts = ids.into_iter().zip(texts).collect();
             self.store.add_vectors(model, texts).await?;
-            let left = total.saturating_sub(done);
-            self.encoding.unencoded.store(left, Ordering::Relaxed);
             report(done, total.max(done));
+            found = self.store.unencoded(model, after, most).await?;
         }
         self.encoding.unencoded.store(0, Ordering::Relaxed);
-        while self.store.remove_other_vectors(model).await? {}
         Ok(done)
     }
 
@@ -60,23 +70,19 @@ impl Memories {
     }
 
     /// Encodes what has no vector of the model in use, for as long as it is polled. It
+    /// removes nothing: a Mimo with other settings may use the vectors of its model. It
     /// makes no store where `exists` says that there is none.
     pub async fn keep_encoded(&self, exists: impl Fn() -> bool) {
         let mut logged = String::new();
-        // An earlier Mimo may have left some.
-        let mut is_due = true;
         if !self.encoding.embedder.is_remote() {
             pause().await;
         }
         loop {
-            is_due |= self.encoding.unencoded.load(Ordering::Relaxed) > 0;
-            if is_due && exists() {
-                match self.encode_missing().await {
+            if exists() {
+                match self.encode_if_missing().await {
+                    Ok(0) => {}
                     Ok(done) => {
-                        is_due = false;
-                        if done > 0 {
-                            tracing::info!(done, model = self.model(), "memories were encoded");
-                        }
+                        tracing::info!(done, model = self.model(), "memories were encoded");
                     }
                     Err(failure) if logged != failure.message => {
                         tracing::warn!("memories were not encoded: {failure}");
@@ -89,15 +95,14 @@ impl Memories {
         }
     }
 
-    async fn encode_missing(&self) -> Result<usize, Failure> {
+    async fn encode_if_missing(&self) -> Result<usize, Failure> {
         // The built-in encoder leaves none, so nothing has to be looked through.
         let is_other = |models: Vec<String>| models.iter().any(|model| model != self.model());
         if !self.encoding.embedder.is_remote() && !is_other(self.store.models().await?) {
             return Ok(0);
         }
-        let left = self.count_unencoded().await?;
-        self.encoding.unencoded.store(left, Ordering::Relaxed);
-        self.reembed(&CancellationToken::new(), |_, _| ()).await
+        self.encode_missing(&CancellationToken::new(), |_, _| ())
+            .await
     }
 
     /// That some memories have no vector yet, where that is known.

@@ -19,9 +19,9 @@ Examples:
   mimo memory reembed
 
 Gives each memory a vector of the model in use ([embedding] in config.toml, or
-Ollama's variables), then removes those of other models. A Mimo that serves does
-the same by itself; searches go on meanwhile. It can be stopped at any time, and
-goes on where it was.")]
+Ollama's variables), then removes those of other models. A Mimo that serves gives
+vectors by itself, and removes none; searches go on meanwhile. It can be stopped at
+any time, and goes on where it was.")]
 pub(super) struct Arguments {}
 
 pub(super) fn run(
