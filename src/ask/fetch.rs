@@ -155,7 +155,11 @@ impl Ask {
 
     async fn search_procedures(&self, query: &StoreQuery) -> Result<Vec<Hit>, Failure> {
         let words = text::query_words(&query.text).into_iter();
-        let words: Vec<String> = words.map(|asked| asked.word).collect();
+        let mut words: Vec<String> = words.map(|asked| asked.word).collect();
+        // Definitions are searched as they are written.
+        let written = text::words(&query.text);
+        let written = written.split(' ').filter(|word| !word.is_ascii());
+        words.extend(written.map(str::to_owned));
         if words.is_empty() {
             return Ok(Vec::new());
         }

@@ -79,7 +79,9 @@ impl Relevance {
     /// The share of the keywords that `text` has: of the question, or of the clause
     /// that it covers best.
     pub(crate) fn coverage(&self, text: &str) -> f32 {
-        let words = words(text);
+        let text = beginning(text, limits::ANSWER_SOURCE_BYTES_MAX);
+        let words = text::index_words(text);
+        let words: BTreeSet<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
         let found = |asked: &&String| words.iter().any(|word| is_same_word(word, asked));
         let share = |asked: &Vec<String>| match asked.len() {
             0 => 0.0,

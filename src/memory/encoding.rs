@@ -98,7 +98,7 @@ impl Encoding {
                 let vectors = embedder.embed_document(&content);
                 let text = IndexedText {
                     key: text::key(&content),
-                    words: text::words(&content),
+                    words: text::index_words(&content),
                     vectors: Vec::new(),
                     content,
                 };

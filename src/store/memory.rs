@@ -137,7 +137,7 @@ impl Memory {
 pub struct IndexedText {
     pub content: String,
     pub key: TextKey,
-    /// The words of the keyword index, separated by spaces.
+    /// The words of the keyword index (`text::index_words`), separated by spaces.
     pub words: String,
     /// One vector for each window of the text, all of one length.
     pub vectors: Vec<Vec<f32>>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::index::spelled;
 use super::{QueryWord, stem};
 use crate::limits;
 use crate::printable::prefix;
@@ -71,7 +72,7 @@ fn matches(text: &str, asked: &[QueryWord]) -> Vec<(usize, usize)> {
         match (start, c.is_alphanumeric()) {
             (None, true) => start = Some(at),
             (Some(from), false) => {
-                let word: String = text[from..at].to_lowercase();
+                let word = spelled(&text[from..at].to_lowercase());
                 let own = stem(&word);
                 let is_spaceless = word.chars().any(super::is_spaceless);
                 let is_it = |nth: usize| {

@@ -170,6 +170,8 @@ fn go_on_with(database: &Path) {
     assert_eq!(pier["content"], "The ferry berths at pier nine");
     let cjk = first(json!({"query": "灯台", "mode": "keyword"}));
     assert_eq!(cjk["content"], "東京の灯台は夜明けまで光る");
+    let simplified = first(json!({"query": "东京", "mode": "keyword"}));
+    assert_eq!(simplified["content"], cjk["content"], "in the index anew");
     let boat = first(json!({"query": "rowing boat"}));
 
     let memory = good("mimo_status", json!({"section": "memory"}))["memory"].clone();

@@ -19,6 +19,7 @@ mod rules;
 mod sessions;
 mod sqlite;
 mod support;
+mod words;
 
 use std::sync::Arc;
 
@@ -66,6 +67,7 @@ macro_rules! for_each_case {
             reach::every_write_ends_at_reach,
             rules::ids_grow_and_are_never_used_again,
             rules::every_error_has_its_kind,
+            words::spellings_find_each_other,
             halves::nothing_is_half_written_at_any_change,
             graph::scans_agree_with_a_plain_model,
             graph::the_graph_ends_at_reach,

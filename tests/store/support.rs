@@ -66,7 +66,7 @@ pub(crate) fn vector(content: &str) -> Vec<f32> {
 pub(crate) fn indexed(content: &str) -> IndexedText {
     IndexedText {
         key: text::key(content),
-        words: text::words(content),
+        words: text::index_words(content),
         vectors: vec![vector(content)],
         content: content.to_owned(),
     }

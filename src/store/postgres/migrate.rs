@@ -4,6 +4,7 @@
 use tokio_postgres::{Client, Row};
 
 use super::error::unavailable;
+use super::memory::postings;
 use super::{PostgresSettings, locks};
 use crate::store::StoreError;
 
@@ -16,6 +17,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_nodes.sql"),
     include_str!("migrations/0006_said_at.sql"),
 ];
+
+/// The schema whose keyword index has one spelling for words.
+const SPELLINGS: usize = 6;
 
 /// The schema of this version.
 pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
@@ -166,6 +170,10 @@ async fn migrate(client: &mut Client, settings: &PostgresSettings) -> Result<(),
     }
     check_extension(transaction.client()).await?;
     let from = found.map_or(0, |found| usize::try_from(found.schema).unwrap_or(0));
+    // Before anything that keeps others from reading until the end.
+    if (1..SPELLINGS).contains(&from) {
+        postings::rebuild(&transaction).await?;
+    }
     for migration in &MIGRATIONS[from..] {
         transaction.batch_execute(migration).await?;
     }

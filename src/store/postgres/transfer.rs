@@ -401,7 +401,7 @@ async fn index(tx: &Tx, rows: &[Row]) -> Result<(), StoreError> {
         if let (Value::Integer(id), Value::Text(project), Some(Value::Text(content))) =
             (&row[ID], &row[PROJECT], row.last())
         {
-            texts.push((*id, project.as_str(), text::words(content)));
+            texts.push((*id, project.as_str(), text::index_words(content)));
         }
     }
     let projects: HashMap<String, i32> =

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::extension::register_sqlite_vec;
 use super::worker::file_at;
-use super::{checksum, codes, features, graph, lock_wait, mark, trust};
+use super::{checksum, codes, derived, features, graph, lock_wait, mark, trust};
 use crate::limits;
 use crate::store::StoreError;
 
@@ -47,12 +47,12 @@ pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
 
 /// The schema whose migration rebuilds the names of entities.
 const ENTITY_NAMES: i32 = 10;
-
 /// The schema whose migration derives the features of memories.
 const FEATURES: i32 = 13;
-
 /// The schema whose migration writes checksums.
 const CHECKSUMS: i32 = 14;
+/// The schema whose keyword index has one spelling for words.
+const SPELLINGS: i32 = 15;
 
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
@@ -265,6 +265,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     if found < CHECKSUMS {
         checksum::seal_all(&transaction)?;
+    }
+    if found < SPELLINGS {
+        derived::rebuild_words(&transaction)?;
     }
     // Codes every vector that was stored before codes existed.
     while codes::pack(&transaction)? {}

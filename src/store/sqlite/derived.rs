@@ -111,7 +111,7 @@ pub(super) fn wrong_words(file: &Connection) -> Result<Vec<MemoryId>, StoreError
         {
             let id = row.get(0)?;
             let content = String::from_utf8_lossy(row.get_ref(1)?.as_bytes().unwrap_or_default());
-            add.execute(params![id, text::words(&content)])?;
+            add.execute(params![id, text::index_words(&content)])?;
             portion.push(id);
         }
         drop(add);
@@ -155,7 +155,7 @@ pub(super) fn rewrite_words(file: &Connection, ids: &[MemoryId]) -> Result<(), S
     for id in ids {
         remove.execute([id])?;
         let content: String = content.query_row([id], |row| row.get(0))?;
-        add.execute(params![id, text::words(&content)])?;
+        add.execute(params![id, text::index_words(&content)])?;
     }
     Ok(())
 }
@@ -171,7 +171,10 @@ pub(super) fn rebuild_words(file: &Connection) -> Result<(), StoreError> {
     let mut rows = texts.query([])?;
     while let Some(row) = rows.next()? {
         let content: String = row.get(1)?;
-        add.execute(params![row.get::<_, MemoryId>(0)?, text::words(&content)])?;
+        add.execute(params![
+            row.get::<_, MemoryId>(0)?,
+            text::index_words(&content)
+        ])?;
     }
     Ok(())
 }

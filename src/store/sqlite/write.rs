@@ -160,6 +160,7 @@ fn add_to_indexes(
     text: &IndexedText,
 ) -> Result<(), StoreError> {
     add_words(file, id, &text.words)?;
+    link_memory(file, id, &text::words(&text.content))?;
     add_vectors(file, model, id, &text.vectors)
 }
 
@@ -193,13 +194,14 @@ fn move_index_entries(
 ) -> Result<(), StoreError> {
     file.prepare_cached("UPDATE memory_vector SET memory_id = ? WHERE memory_id = ?")?
         .execute([memory.id, other])?;
-    add_words(file, memory.id, &text::words(&memory.content))
+    add_words(file, memory.id, &text::index_words(&memory.content))?;
+    link_memory(file, memory.id, &text::words(&memory.content))
 }
 
 fn add_words(file: &Connection, id: MemoryId, words: &str) -> Result<(), StoreError> {
     file.prepare_cached("INSERT INTO memory_words (rowid, words) VALUES (?, ?)")?
         .execute(params![id, words])?;
-    link_memory(file, id, words)
+    Ok(())
 }
 
 fn model_id(file: &Connection, model: &str, dimensions: usize) -> Result<i64, StoreError> {

@@ -148,7 +148,7 @@ fn by_meaning(
 /// other; the store's index stems words instead. Beside it the largest share of the
 /// query's words that one description has.
 fn by_words(query: &[QueryWord], texts: &[String]) -> (Vec<Hit>, f32) {
-    let documents: Vec<String> = texts.iter().map(|text| text::words(text)).collect();
+    let documents: Vec<String> = texts.iter().map(|text| text::index_words(text)).collect();
     let documents: Vec<Vec<&str>> = documents
         .iter()
         .map(|words| words.split(' ').collect())

@@ -76,7 +76,8 @@ pub(super) async fn link_entities(tx: &Tx, names: HashSet<KnownName>) -> Result<
 /// The entity of `name` with each of the newest memories that have its words next to
 /// each other.
 async fn naming(tx: &Tx, name: KnownName) -> Result<Vec<(EntityId, MemoryId)>, StoreError> {
-    let stems: BTreeSet<String> = name.words.split(' ').map(text::stem).collect();
+    let words = text::one_spelling(&name.words);
+    let stems: BTreeSet<String> = words.split(' ').map(text::stem).collect();
     let stems: Vec<String> = stems.into_iter().collect();
     let count = stems.len() as i64;
     let sql = "WITH found AS MATERIALIZED (SELECT o.memory FROM graph_word w \

@@ -5,6 +5,7 @@ mod export;
 mod features;
 mod index;
 mod nearest;
+pub(super) mod postings;
 mod recall;
 mod rows;
 mod surroundings;

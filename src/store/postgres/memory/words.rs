@@ -1,18 +1,18 @@
 //! The keyword index: a row for each stem that a memory has.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use super::postings::{ADD, COUNT, Postings, Sizes, stems};
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::memory::MemoryId;
 use crate::store::postgres::transaction::Tx;
-use crate::text;
 
 /// A memory whose words are added or removed.
 pub(in crate::store::postgres) struct Indexed<'a> {
     pub(crate) id: MemoryId,
     pub(crate) project: &'a str,
-    /// As `text::words` makes them.
+    /// As `text::index_words` makes them.
     pub(crate) words: &'a str,
 }
 
@@ -39,44 +39,19 @@ pub(in crate::store::postgres) async fn project_ids<'a>(
     Ok(ids)
 }
 
-/// How often a text has each stem, and how many words it has.
-fn stems(words: &str) -> (BTreeMap<String, i32>, i32) {
-    let mut stems = BTreeMap::new();
-    let mut length = 0;
-    for word in words.split(' ').filter(|word| !word.is_empty()) {
-        *stems.entry(text::stem(word)).or_default() += 1;
-        length += 1;
-    }
-    (stems, length)
-}
-
 /// Adds the words of new texts.
 pub(in crate::store::postgres) async fn add(
     tx: &Tx,
     memories: &[Indexed<'_>],
     projects: &HashMap<String, i32>,
 ) -> Result<(), StoreError> {
-    let mut rows = Vec::new();
-    let mut sizes = Sizes::default();
-    for memory in memories {
-        let project = projects[memory.project];
-        let (stems, length) = stems(memory.words);
-        sizes.count(project, 1, length);
-        let each = stems.into_iter();
-        rows.extend(each.map(|(word, count)| (memory.id, project, length, count, word)));
+    let each = memories.iter();
+    let texts = each.map(|memory| (memory.id, projects[memory.project], memory.words));
+    let postings = Postings::of(texts);
+    for columns in postings.portions() {
+        tx.execute(ADD, &columns.params()).await?;
     }
-    let sql = "INSERT INTO posting (memory, project, length, count, word) \
-               SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::text[])";
-    for rows in rows.chunks(limits::POSTINGS_WRITTEN_AT_ONCE_MAX) {
-        let ids: Vec<MemoryId> = rows.iter().map(|row| row.0).collect();
-        let projects: Vec<i32> = rows.iter().map(|row| row.1).collect();
-        let lengths: Vec<i32> = rows.iter().map(|row| row.2).collect();
-        let counts: Vec<i32> = rows.iter().map(|row| row.3).collect();
-        let words: Vec<&str> = rows.iter().map(|row| row.4.as_str()).collect();
-        tx.execute(sql, &[&ids, &projects, &lengths, &counts, &words])
-            .await?;
-    }
-    sizes.store(tx).await
+    store_sizes(tx, &postings.sizes).await
 }
 
 /// Removes the words of texts that are about to change or to go. Which rows they have
@@ -100,30 +75,13 @@ pub(super) async fn remove(tx: &Tx, memories: &[Indexed<'_>]) -> Result<(), Stor
         let words: Vec<&str> = rows.iter().map(|row| row.2.as_str()).collect();
         tx.execute(sql, &[&ids, &projects, &words]).await?;
     }
-    sizes.store(tx).await
+    store_sizes(tx, &sizes).await
 }
 
-/// What changes of the sizes of projects.
-#[derive(Default)]
-struct Sizes(BTreeMap<i32, (i64, i64)>);
-
-impl Sizes {
-    fn count(&mut self, project: i32, documents: i64, words: i32) {
-        let size = self.0.entry(project).or_default();
-        size.0 += documents;
-        size.1 += i64::from(words);
-    }
-
-    async fn store(&self, tx: &Tx) -> Result<(), StoreError> {
-        let projects: Vec<i32> = self.0.keys().copied().collect();
-        let (documents, words): (Vec<i64>, Vec<i64>) = self.0.values().copied().unzip();
-        let sql = "UPDATE project p SET documents = p.documents + c.documents, \
-                   words = p.words + c.words \
-                   FROM unnest($1::int[], $2::bigint[], $3::bigint[]) c (id, documents, words) \
-                   WHERE p.id = c.id";
-        tx.execute(sql, &[&projects, &documents, &words]).await?;
-        Ok(())
-    }
+async fn store_sizes(tx: &Tx, sizes: &Sizes) -> Result<(), StoreError> {
+    let (projects, documents, words) = sizes.columns();
+    tx.execute(COUNT, &[&projects, &documents, &words]).await?;
+    Ok(())
 }
 
 #[cfg(test)]

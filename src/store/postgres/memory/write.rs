@@ -212,7 +212,7 @@ async fn insert_older(
     refuse_beyond(reach, memory)?;
     rows::insert(tx, &[memory]).await?;
     vectors::move_from(tx, memory, other).await?;
-    add_words(tx, &[(memory, &text::words(&memory.content))]).await?;
+    add_words(tx, &[(memory, &text::index_words(&memory.content))]).await?;
     features::derive(tx, &[memory]).await
 }
 
@@ -234,7 +234,7 @@ async fn update_text(
         (false, true) => return Err(StoreError::NoAccess(project.to_owned())),
         (false, false) => return Err(StoreError::NoSuchMemory(vec![id])),
     }
-    let words = &text::words(row.get(1));
+    let words = &text::index_words(row.get(1));
     words::remove(tx, &[Indexed { id, project, words }]).await?;
     rows::update(tx, memory, true).await?;
     index(tx, model, &[(memory, text)]).await?;
@@ -279,9 +279,11 @@ async fn add_words(tx: &Tx, texts: &[(&Memory, &str)]) -> Result<HashMap<String,
     });
     let indexed: Vec<Indexed<'_>> = each.collect();
     words::add(tx, &indexed, &projects).await?;
-    let linked: Vec<(MemoryId, &str)> = texts
-        .iter()
-        .map(|(memory, words)| (memory.id, *words))
+    let said = texts.iter().map(|(memory, _)| text::words(&memory.content));
+    let said: Vec<String> = said.collect();
+    let linked = texts.iter().zip(&said);
+    let linked: Vec<(MemoryId, &str)> = linked
+        .map(|((memory, _), words)| (memory.id, words.as_str()))
         .collect();
     link_memories(tx, &linked).await?;
     Ok(projects)
@@ -373,7 +375,10 @@ pub(super) async fn edit_records(
 pub(in crate::store::postgres) async fn erase(tx: &Tx, ids: &[MemoryId]) -> Result<(), StoreError> {
     let sql = "SELECT id, project, content FROM memory WHERE id = ANY ($1)";
     let rows = tx.query(sql, &[&ids]).await?;
-    let texts: Vec<String> = rows.iter().map(|row| text::words(row.get(2))).collect();
+    let texts: Vec<String> = rows
+        .iter()
+        .map(|row| text::index_words(row.get(2)))
+        .collect();
     let indexed = rows.iter().zip(&texts).map(|(row, words)| Indexed {
         id: row.get(0),
         project: row.get(1),

@@ -57,7 +57,8 @@ pub(super) fn link_entity(
          WHERE memory_words MATCH ?1 \
          AND (SELECT word FROM graph_word WHERE id = ?2) IN (m.project, ?4) \
          ORDER BY memory_words.rowid DESC LIMIT ?3";
-    let phrase = format!("\"{}\"", name.replace('"', "\"\""));
+    let phrase = text::one_spelling(name).replace('"', "\"\"");
+    let phrase = format!("\"{phrase}\"");
     let most = i64::try_from(limits::ENTITY_MEMORIES_LINKED_MAX).unwrap_or(i64::MAX);
     let mut statement = file.prepare_cached(sql)?;
     let mut rows = statement.query(params![phrase, project, most, PROJECT_SHARED])?;
