@@ -61,6 +61,7 @@ impl Ask {
             threshold: Some(0.0),
             offset: 0,
             limit: limits::ASK_HITS_PER_STORE_MAX,
+            ends_early: false,
             explains_nothing: false,
             explains: false,
         };

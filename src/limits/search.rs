@@ -13,6 +13,8 @@ pub(crate) const PASSAGE_MATCHES_MAX: usize = 200;
 pub(crate) const OVERVIEW_MEMORIES_MAX: usize = 500;
 /// Results that are sorted by age if the newest is asked for.
 pub(crate) const NEWEST_OF_MAX: usize = 20;
+/// The fewest results on a page that may end before the usual number.
+pub(crate) const SHOWN_MIN: usize = 5;
 /// Results on one page.
 pub(crate) const SEARCH_LIMIT_MAX: usize = 100;
 /// Memories that a search without results counts for each of its filters.

@@ -96,6 +96,8 @@ pub(crate) struct Search {
     pub(crate) threshold: Option<f32>,
     pub(crate) offset: usize,
     pub(crate) limit: usize,
+    /// Whether the first page may end before `limit`, where what follows is far weaker.
+    pub(crate) ends_early: bool,
     /// Whether a page without items says what there is instead.
     pub(crate) explains_nothing: bool,
     /// Whether each item comes with the reason for its place.

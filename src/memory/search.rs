@@ -20,6 +20,9 @@ const THRESHOLD: f32 = 0.3;
 /// the better answer, if the newest is asked for.
 const NEARLY_BEST: f32 = 0.6;
 const NEARLY_NEAREST: f32 = 0.75;
+/// The share of the best score below which a memory is shown only if more are asked for.
+/// Measured in `tests/recall`.
+const STRONG: f32 = 0.3;
 /// Below every cosine.
 const NO_THRESHOLD: f32 = -1.0;
 
@@ -184,7 +187,11 @@ impl Memories {
                 }
             }
         }
-        let page = found.iter().skip(search.offset).take(search.limit);
+        let limit = match search.ends_early && search.offset == 0 && !only_ranks {
+            true => strong(&found).min(search.limit),
+            false => search.limit,
+        };
+        let page = found.iter().skip(search.offset).take(limit);
         let page: Vec<(MemoryId, Option<f32>)> = page.copied().collect();
         let ids = page.iter().map(|(id, _)| *id).collect();
         // Filters again, because a memory may have been forgotten meanwhile.
@@ -213,7 +220,7 @@ impl Memories {
         };
         let page = Page {
             items,
-            more: found.len() > wanted,
+            more: found.len() > search.offset + limit,
             degraded,
             hint,
             why,
@@ -377,6 +384,16 @@ impl Memories {
         let ids = best.map(|hit| hit.id).into_iter().collect();
         Ok(self.store.fetch_matching(ids, open).await?.pop())
     }
+}
+
+/// How many of the ranked memories are worth showing unasked.
+fn strong(found: &[(MemoryId, Option<f32>)]) -> usize {
+    let best = found.iter().filter_map(|(_, score)| *score);
+    let best = best.fold(0.0, f32::max);
+    let weak = found
+        .iter()
+        .position(|(_, score)| score.is_none_or(|score| score < best * STRONG));
+    weak.unwrap_or(found.len()).max(limits::SHOWN_MIN)
 }
 
 /// Importance, and what holds of the user everywhere before what holds in one project.

@@ -60,7 +60,8 @@ struct Figures {
 const SHOWN: usize = 10;
 /// Few enough to be encoded within the time of a call on a busy machine.
 const BATCH: usize = 20;
-const MODES: [&str; 4] = ["hybrid", "semantic", "keyword", "ask"];
+/// `short` is a search as a model makes it: with a query alone.
+const MODES: [&str; 5] = ["hybrid", "short", "semantic", "keyword", "ask"];
 
 #[test]
 fn notes_and_chats_are_found_as_well_as_measured() {
@@ -201,7 +202,10 @@ fn answer(server: &mut Server, mode: &str, question: &str) -> (Vec<i64>, usize) 
         let ids = cited.filter_map(|cited| cited.strip_prefix("memory:")?.parse().ok());
         return (ids.collect(), reply.to_string().len());
     }
-    let arguments = json!({"query": question, "mode": mode, "limit": SHOWN, "threshold": 0});
+    let arguments = match mode {
+        "short" => json!({ "query": question }),
+        mode => json!({"query": question, "mode": mode, "limit": SHOWN, "threshold": 0}),
+    };
     let reply = ask(server, "memory_search", arguments).good();
     let items = reply["items"].as_array().expect("items").iter();
     let ids = items.map(|item| item["id"].as_i64().expect("an id"));

@@ -70,6 +70,7 @@ async fn ranked(
         threshold: threshold(reader)?,
         offset,
         limit: limit(reader)?,
+        ends_early: reader.value("limit").is_none() && reader.value("threshold").is_none(),
         explains_nothing: offset == 0,
         explains: reader.boolean("explain")?.unwrap_or(false),
     };

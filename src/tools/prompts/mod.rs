@@ -190,6 +190,7 @@ impl Composer {
             explains: false,
             offset: 0,
             limit: limits::PROMPT_MEMORIES_MAX,
+            ends_early: false,
         };
         let page = self.memories.search(search).await?;
         let memories = page.items.into_iter().map(|(memory, _)| memory);

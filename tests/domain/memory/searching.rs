@@ -468,3 +468,30 @@ fn a_search_that_finds_nothing_says_what_there_is() {
     let said = hint(json!({"query": "zzz", "mode": "keyword"}));
     assert_eq!(said, "nothing found; there are 5 memories here");
 }
+
+#[test]
+fn search_without_a_limit_ends_where_the_rest_is_far_weaker() {
+    let mimo = Mimo::new();
+    let fits: Vec<String> = (1..=2)
+        .map(|n| format!("the spare key hangs behind clock {n}"))
+        .collect();
+    let others: Vec<String> = (1..=20)
+        .map(|n| format!("a note on quite another matter with one key {n}"))
+        .collect();
+    let texts: Vec<&str> = fits.iter().chain(&others).map(String::as_str).collect();
+    mimo.store_texts(&texts);
+    let query = "where hangs the spare key behind the clock";
+    let found = |arguments: Value| mimo.call("memory_search", arguments).expect("found");
+    let count = |found: &Value| found["items"].as_array().expect("items").len();
+    let first = found(json!({ "query": query }));
+    assert_eq!(count(&first), 5, "{first}");
+    let next = found(json!({"query": query, "cursor": first["next_cursor"]}));
+    assert_eq!(count(&next), 10, "the cursor leads on");
+    for more in [
+        json!({"query": query, "limit": 10}),
+        json!({"query": query, "threshold": 0}),
+        json!({"query": query, "category": "fact"}),
+    ] {
+        assert_eq!(count(&found(more.clone())), 10, "{more}");
+    }
+}
