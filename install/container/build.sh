@@ -15,7 +15,8 @@ cd "$(dirname "$0")/../.."
 program=${1:-}
 if [ -z "$program" ]; then
     target=$(uname -m)-unknown-linux-musl
-    cargo build --release --locked --bin mimo --target "$target"
+    cargo build --release --locked --bin mimo --target "$target" \
+        --config install/packages/musl.toml
     program=${CARGO_TARGET_DIR:-target}/$target/release/mimo
 fi
 stage=$(mktemp -d)

@@ -431,6 +431,8 @@ def as_json(document):
 
 def build(target):
     command = ["cargo", "build", "--release", "--locked", "--bin", "mimo", "--target", target]
+    if target.endswith("-musl"):
+        command += ["--config", "install/packages/musl.toml"]
     subprocess.run(command, check=True, cwd=ROOT)
     folder = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     return Path(folder) / target / "release/mimo"
