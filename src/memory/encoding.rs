@@ -57,7 +57,7 @@ impl Encoding {
 
     /// Prepares texts for both indexes before any transaction begins, so that a
     /// failure stores nothing. `report` gets how many are done and their total. A text
-    /// has no vectors while the encoder is unavailable: it can be found by its words.
+    /// has no vectors while a remote encoder is unavailable: its words find it.
     pub(super) async fn documents(
         &self,
         contents: Vec<String>,
@@ -65,7 +65,7 @@ impl Encoding {
         report: impl Fn(usize, usize),
     ) -> Result<Vec<IndexedText>, Failure> {
         let without = |failure: Failure| match failure.kind {
-            Kind::Unavailable => {
+            Kind::Unavailable if self.embedder.is_remote() => {
                 tracing::warn!(%failure, "a text was not encoded");
                 self.unencoded.fetch_add(1, Ordering::Relaxed);
                 Ok(Vec::new())
