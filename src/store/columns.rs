@@ -26,7 +26,8 @@ pub(super) const COLUMNS: [&str; 21] = [
     "content",
 ];
 
-/// SQL for [`super::memory::Memory::when`] of `memory m`; the indexes by age have the same expression.
+/// SQL for [`super::memory::Memory::when`] of `memory m`; the indexes by age have the same
+/// expression.
 pub(super) const WHEN: &str = "coalesce(m.said_at, m.created_at)";
 
 /// SQL for a version of `memory m` that replaced it and was said by the moment `{then}`:

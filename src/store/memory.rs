@@ -126,6 +126,11 @@ impl Memory {
         self.fields.said_at.unwrap_or(self.created_at)
     }
 
+    /// When it was said or happened, else when it was first recorded: its date for readers.
+    pub(crate) fn date(&self) -> Timestamp {
+        self.fields.said_at.unwrap_or(self.first_recorded())
+    }
+
     /// When it was recorded, whatever edits came later.
     pub(crate) fn first_recorded(&self) -> Timestamp {
         self.recorded_at.unwrap_or(self.created_at)

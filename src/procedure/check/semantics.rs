@@ -217,19 +217,14 @@ impl Checker<'_> {
             return self.report(&format!("{path}/tool"), message, fix);
         }
         let none = Map::new();
-        let arguments = match &action["arguments"] {
-            Value::Null => &none,
-            Value::Object(arguments) => arguments,
+        let (given, arguments) = match &action["arguments"] {
+            Value::Null => ("", &none),
+            Value::Object(arguments) => ("/arguments", arguments),
             // The schema of definitions refuses it.
             _ => return,
         };
         let Some(schema) = self.names.arguments(name) else {
             return;
-        };
-        let given = if action["arguments"].is_null() {
-            ""
-        } else {
-            "/arguments"
         };
         for mistake in arguments::mistakes(name, arguments, &schema) {
             let at = format!("{path}{given}{}", mistake.path);

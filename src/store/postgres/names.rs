@@ -10,7 +10,7 @@ use crate::caller::Reach;
 use crate::limits;
 use crate::meter::store::Op;
 use crate::store::measured;
-use crate::store::memory::MemoryId;
+use crate::store::memory::{MemoryId, WHEN};
 use crate::store::names::{
     NameKind, NameStore, Names, NamesQuery, SpelledKind, end_of, folded, id_ranges, ranges,
 };
@@ -358,9 +358,11 @@ async fn memories(
     let asked = found.rows_asked();
     let rows = match prefix.is_empty() {
         true => {
-            let sql = "SELECT id, state = 'active', project FROM memory \
-                       ORDER BY coalesce(said_at, created_at) DESC, id DESC LIMIT $1";
-            tx.query(sql, &[&asked]).await?
+            let sql = format!(
+                "SELECT id, state = 'active', project FROM memory m \
+                 ORDER BY {WHEN} DESC, id DESC LIMIT $1"
+            );
+            tx.query(&sql, &[&asked]).await?
         }
         false => {
             let (starts, ends): (Vec<i64>, Vec<i64>) = id_ranges(prefix).into_iter().unzip();

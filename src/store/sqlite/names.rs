@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 
 use super::rows;
 use crate::limits;
-use crate::store::memory::MemoryId;
+use crate::store::memory::{MemoryId, WHEN};
 use crate::store::names::{
     NameKind, Names, NamesQuery, SpelledKind, end_of, folded, id_ranges, ranges,
 };
@@ -296,9 +296,10 @@ impl<'a> Scan<'a> {
             }
             return Ok(());
         }
-        let sql = "SELECT id, state = 'active', project FROM memory \
-                   ORDER BY coalesce(said_at, created_at) DESC, id DESC";
-        let mut statement = self.file.prepare_cached(sql)?;
+        let sql = format!(
+            "SELECT id, state = 'active', project FROM memory m ORDER BY {WHEN} DESC, id DESC"
+        );
+        let mut statement = self.file.prepare_cached(&sql)?;
         self.keep_memories(statement.query([])?)
     }
 

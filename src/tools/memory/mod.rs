@@ -7,6 +7,7 @@ mod search;
 mod store;
 
 pub(super) use self::render::{cut, row};
+pub(super) use self::store::named_category;
 
 use std::sync::Arc;
 

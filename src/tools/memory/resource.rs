@@ -97,11 +97,7 @@ fn listed(memory: &memory::Memory) -> Value {
     let mut description = format!(
         "{}, {}",
         memory.fields.category.name(),
-        memory
-            .fields
-            .said_at
-            .unwrap_or(memory.first_recorded())
-            .to_iso()
+        memory.date().to_iso()
     );
     if !memory.fields.tags.is_empty() {
         let tags: Vec<&str> = memory.fields.tags.iter().map(String::as_str).collect();

@@ -201,14 +201,15 @@ pub(super) fn said_at(
 }
 
 pub(crate) fn category(reader: &ArgumentReader<'_>) -> Result<Option<Category>, Failure> {
-    let Some(name) = reader.text("category")? else {
-        return Ok(None);
-    };
-    Category::from_name(name).map(Some).ok_or_else(|| {
-        Failure::invalid(
-            reader.path("category"),
-            format!("there is no category {name:?}"),
-        )
-        .hint("use fact, decision, preference, action, observation or plan")
+    let name = reader.text("category")?;
+    name.map(|name| named_category(name, &reader.path("category")))
+        .transpose()
+}
+
+/// The category that a caller named at `path`.
+pub(crate) fn named_category(name: &str, path: &str) -> Result<Category, Failure> {
+    Category::from_name(name).ok_or_else(|| {
+        Failure::invalid(path, format!("there is no category {name:?}"))
+            .hint("use fact, decision, preference, action, observation or plan")
     })
 }

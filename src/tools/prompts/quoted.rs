@@ -32,11 +32,7 @@ impl Quoted {
         }
         let mut about = vec![
             memory.fields.category.name().to_owned(),
-            memory
-                .fields
-                .said_at
-                .unwrap_or(memory.first_recorded())
-                .to_iso(),
+            memory.date().to_iso(),
         ];
         if memory.fields.project != project {
             about.push(format!("project {}", json!(memory.fields.project)));

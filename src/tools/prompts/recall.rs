@@ -10,6 +10,7 @@ use crate::graph::about::Topic;
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::store::memory::Category;
+use crate::tools::memory::named_category;
 use crate::tools::scope;
 
 pub(super) const ARGUMENTS: [Argument; 4] = [
@@ -117,13 +118,7 @@ pub(super) async fn message(
 }
 
 fn category(given: &Given) -> Result<Option<Category>, Failure> {
-    let Some(name) = given.text("category") else {
-        return Ok(None);
-    };
-    Category::from_name(&name.to_lowercase())
-        .map(Some)
-        .ok_or_else(|| {
-            Failure::invalid("/category", format!("there is no category {name:?}"))
-                .hint("use fact, decision, preference, action, observation or plan")
-        })
+    let name = given.text("category").map(str::to_lowercase);
+    name.map(|name| named_category(&name, "/category"))
+        .transpose()
 }

@@ -75,7 +75,7 @@ async fn add(tx: &Tx, model: &str, texts: &[(MemoryId, IndexedText)]) -> Result<
         .map(|row| (row.get(0), row.get(1), row.get(2)))
         .collect();
     let projects = project_ids(tx, due.iter().map(|(_, _, project)| *project)).await?;
-    let added: Vec<(MemoryId, vectors::ProjectId, &[Vec<f32>])> = texts
+    let added: Vec<(MemoryId, i32, &[Vec<f32>])> = texts
         .iter()
         .filter_map(|(id, text)| {
             let due = due.iter().find(|due| due.0 == *id && due.1 == text.key)?;

@@ -7,14 +7,11 @@ use crate::store::StoreError;
 use crate::store::memory::{Memory, MemoryId};
 use crate::store::postgres::transaction::Tx;
 
-/// The number of a project.
-pub(super) type ProjectId = i32;
-
-/// Adds the vectors of texts that have none.
+/// Adds vectors of memories that have none, each with the number of its project.
 pub(super) async fn add(
     tx: &Tx,
     model: &str,
-    memories: &[(MemoryId, ProjectId, &[Vec<f32>])],
+    memories: &[(MemoryId, i32, &[Vec<f32>])],
 ) -> Result<(), StoreError> {
     let first = memories.iter().find_map(|(_, _, vectors)| vectors.first());
     let Some(first) = first else {
