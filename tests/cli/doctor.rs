@@ -187,29 +187,30 @@ fn folders_and_files_that_cannot_be_written_are_named() {
     mode("data", 0o755);
 }
 
+/// What commands of a shell say whose data folder is a disk of this size; `$0` is Mimo.
 #[cfg(target_os = "linux")]
-#[test]
-fn full_disk_is_told() {
-    skip_unless!(machine::program("unshare"));
+fn ran_on_disk(size: &str, commands: &str) -> Ran {
     let account = Account::new();
     fs::create_dir(account.0.data()).expect("made");
-    let mounted = "mount -t tmpfs -o size=1m none \"$1\" && exec \"$0\" doctor --json --quick";
+    let mounted = format!("mount -t tmpfs -o size={size} none \"$1\" && {commands}");
     let mut command = Command::new("unshare");
     command
-        .args(["-rm", "/bin/sh", "-c", mounted, MIMO])
+        .args(["-rm", "/bin/sh", "-c", &mounted, MIMO])
         .arg(account.0.data())
         .env_clear()
         .env("HOME", account.0.path())
         .env("PATH", "/usr/bin:/bin")
         .env("MIMO_CONFIG_DIR", account.path("config"))
         .env("MIMO_DATA_DIR", account.0.data());
-    check(
-        &ran(command, ""),
-        "disk",
-        "failed",
-        "1 MB free",
-        "free some space",
-    );
+    ran(command, "")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_is_told() {
+    skip_unless!(machine::program("unshare"));
+    let ran = ran_on_disk("1m", "exec \"$0\" doctor --json --quick");
+    check(&ran, "disk", "failed", "1 MB free", "free some space");
 }
 
 /// Searches work on a full disk, and what is stored is refused.
@@ -217,19 +218,7 @@ fn full_disk_is_told() {
 #[test]
 fn full_disk_is_a_status() {
     skip_unless!(machine::program("unshare"));
-    let account = Account::new();
-    fs::create_dir(account.0.data()).expect("made");
-    let mounted = "mount -t tmpfs -o size=8m none \"$1\" && \"$0\" remember x >&2 && exec \"$0\" status --json";
-    let mut command = Command::new("unshare");
-    command
-        .args(["-rm", "/bin/sh", "-c", mounted, MIMO])
-        .arg(account.0.data())
-        .env_clear()
-        .env("HOME", account.0.path())
-        .env("PATH", "/usr/bin:/bin")
-        .env("MIMO_CONFIG_DIR", account.path("config"))
-        .env("MIMO_DATA_DIR", account.0.data());
-    let status = ran(command, "");
+    let status = ran_on_disk("8m", "\"$0\" remember x >&2 && exec \"$0\" status --json");
     assert_eq!(status.code, Some(1), "{status:?}");
     let memory = &status.json()["memory"];
     assert_eq!(memory["state"], "disk_full", "{memory}");

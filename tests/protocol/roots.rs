@@ -110,14 +110,14 @@ fn a_call_before_the_answer_waits_for_it_and_a_change_is_followed() {
     client
         .server
         .call("early", "mimo_status", json!({"section": "memory"}));
-    client.tell_roots(&["file:///work/first"]);
+    client.tell_roots(&["file:///home/ada/first"]);
     let early = client.server.message();
     assert_eq!(early["id"], "early", "{early}");
     assert!(early["result"].to_string().contains("first"), "{early}");
     client
         .server
         .send(&json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}));
-    client.tell_roots(&["file:///work/second"]);
+    client.tell_roots(&["file:///home/ada/second"]);
     // What is listed is of the other project.
     let changed = client.server.message();
     assert_eq!(changed["method"], "notifications/resources/list_changed");
@@ -128,7 +128,7 @@ fn a_call_before_the_answer_waits_for_it_and_a_change_is_followed() {
 #[test]
 fn a_fence_is_around_the_root() {
     let mut client = Client::start(&["--project", "auto", "--fence"], json!({"roots": {}}));
-    client.tell_roots(&["file:///work/web"]);
+    client.tell_roots(&["file:///home/ada/web"]);
     assert_eq!(client.project(), "web");
     let elsewhere = json!({"content": "x", "project": "global"});
     ask(&mut client.server, "memory_store", elsewhere).bad();

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
@@ -19,6 +19,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::listening::{free_address, wait_until_listening};
 use super::postgres::Place;
 use crate::support::http::HttpServer;
 use crate::support::machine::{self, Found, Program};
@@ -170,19 +171,8 @@ fn balance(place: &Place, program: &Program, servers: &[HttpServer]) -> (Child, 
         .stderr(Stdio::null())
         .spawn()
         .expect("haproxy starts");
-    let began = Instant::now();
-    while TcpStream::connect(front).is_err() {
-        let ended = child.try_wait().expect("asked");
-        assert!(ended.is_none(), "haproxy ended: {ended:?}");
-        assert!(began.elapsed() < WATCHDOG, "haproxy does not listen");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
+    wait_until_listening(&mut child, front, || "haproxy".to_owned());
     (child, front)
-}
-
-pub(super) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address")
 }
 
 /// The status and the body of the answer to one request.

@@ -2,13 +2,12 @@
 //! migration that is cut off.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::cluster::free_address;
+use super::listening::{free_address, wait_until_listening};
 use super::postgres::{Place, run};
 use crate::support::WATCHDOG;
 use crate::support::machine::{self, Found, Program};
@@ -53,13 +52,7 @@ impl Pooler {
             .stderr(Stdio::null())
             .spawn()
             .expect("pgbouncer starts");
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let ended = child.try_wait().expect("asked");
-            assert!(ended.is_none(), "pgbouncer ended: {ended:?}");
-            assert!(began.elapsed() < WATCHDOG, "pgbouncer does not listen");
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        wait_until_listening(&mut child, address, || "pgbouncer".to_owned());
         Pooler {
             child,
             url: format!("postgresql://mimo@{address}/postgres"),

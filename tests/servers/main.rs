@@ -13,6 +13,7 @@ mod database;
 mod e2e;
 #[cfg(target_os = "linux")]
 mod install;
+mod listening;
 mod monitoring;
 mod nodes;
 mod openapi;

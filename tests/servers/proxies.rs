@@ -2,11 +2,10 @@
 //! certificates: what clients send and what Mimo answers goes through.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::listening::{free_address, wait_until_listening};
 use crate::support::http::{Answer, HttpServer, send};
 use crate::support::machine::{self, Found, Program};
 use crate::support::{WATCHDOG, call_of, server};
@@ -97,9 +97,8 @@ impl Place {
             .output();
         let certificate = certificate.expect("openssl starts");
         assert!(certificate.status.success(), "{certificate:?}");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let place = Place {
-            address: free.local_addr().expect("an address"),
+            address: free_address(),
             folder,
             mimo,
             key,
@@ -144,13 +143,7 @@ impl Place {
             .stderr(fs::File::create(self.path("proxy.log")).expect("a log"))
             .spawn();
         let mut running = Running(child.expect("the proxy starts"));
-        let began = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
-            let ended = running.0.try_wait().expect("known");
-            let is_late = began.elapsed() > WATCHDOG;
-            assert!(ended.is_none() && !is_late, "{}", self.text("proxy.log"));
-            std::thread::park_timeout(std::time::Duration::from_millis(20));
-        }
+        wait_until_listening(&mut running.0, self.address, || self.text("proxy.log"));
         running
     }
 
