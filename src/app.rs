@@ -1,6 +1,7 @@
 //! Builds the parts, connects them, and shuts them down in order. Decides
 //! nothing itself.
 
+mod encoders;
 mod http;
 mod reload;
 mod runtime;
@@ -18,10 +19,10 @@ use crate::ask::Writers;
 use crate::caller::{Caller, Grants, ToolGrants};
 use crate::catalog::{Catalog, Commits};
 use crate::clock::Clock;
-use crate::config::{Config, EndpointSettings, MemorySettings, RetentionSettings};
+use crate::config::{Config, MemorySettings, RetentionSettings};
 use crate::dispatch::Dispatch;
-use crate::embed::{self, Embedder};
-use crate::endpoint::{Endpoint, Key, Requests};
+use crate::embed;
+use crate::endpoint::Endpoint;
 use crate::failure::{CallError, Failure, Kind};
 use crate::graph::{self, Graph};
 use crate::keys::KeyId;
@@ -46,6 +47,7 @@ use crate::tools::profile::Profile;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
 
+pub(crate) use self::encoders::{InstalledModel, encoder, models};
 pub(crate) use self::reload::{manifest_digest, nodes};
 pub(crate) use self::runtime::{run, run_threaded};
 pub(crate) use self::store::{database, repair, store_as_it_is, store_in};
@@ -125,25 +127,6 @@ pub(crate) fn procedures(config: &Config, clock: Arc<dyn Clock>) -> Result<Proce
 /// The keys alone, for the commands that work on them.
 pub(crate) fn keys(config: &Config) -> Result<Arc<dyn KeyStore>, Failure> {
     Ok(store(config)?)
-}
-
-/// The encoder of memories.
-pub(crate) fn encoder(config: &Config) -> Arc<dyn Embedder> {
-    let Some(settings) = &config.embedding else {
-        return embed::builtin();
-    };
-    let prefixes = embed::Prefixes {
-        document: settings.document_prefix.clone(),
-        query: settings.query_prefix.clone(),
-    };
-    let endpoint = &settings.endpoint;
-    let requests = Requests::new(&endpoint.url, key(endpoint));
-    Arc::new(embed::Remote::new(requests, &endpoint.model, prefixes))
-}
-
-fn key(endpoint: &EndpointSettings) -> Option<Key> {
-    let key = endpoint.key.clone();
-    key.map(|(variable, value)| Key { variable, value })
 }
 
 fn memories_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Memories {
@@ -457,8 +440,8 @@ fn skills(
 /// The models that may write answers.
 fn writers(config: &Config) -> Writers {
     let endpoint = config.ask.endpoint();
-    let endpoint =
-        endpoint.map(|endpoint| Endpoint::new(&endpoint.url, &endpoint.model, key(endpoint)));
+    let endpoint = endpoint
+        .map(|endpoint| Endpoint::new(&endpoint.url, &endpoint.model, encoders::key(endpoint)));
     Writers {
         endpoint,
         client: config.ask.client(),
@@ -471,6 +454,7 @@ fn settings(config: &MemorySettings) -> memory::Settings {
             keyword: config.keyword_weight as f32,
             semantic: config.semantic_weight as f32,
             neighbours: config.neighbour_weights.map(|weight| weight as f32),
+            ..Weights::default()
         },
         similar_threshold: config.similar_threshold as f32,
         refuse_credentials: config.refuse_credentials,

@@ -26,7 +26,7 @@ use crate::printable::shell_word;
 pub(crate) use ask::AskSettings;
 #[cfg(test)]
 pub(crate) use ask::Synthesis;
-pub(crate) use embedding::EmbeddingSettings;
+pub(crate) use embedding::{EmbeddingSettings, choose_model};
 pub(crate) use endpoint::EndpointSettings;
 pub(crate) use environment::{COMPLETING, Environment};
 pub(crate) use http::{HttpSettings, parse_address};
@@ -46,6 +46,8 @@ pub(crate) const AUTO: &str = "auto";
 
 /// The database's name in the data folder.
 const DATABASE: &str = "mimo.db";
+/// In the config folder.
+const FILE: &str = "config.toml";
 
 pub(crate) const PROFILES: [&str; 3] = ["core", PROFILE_DEFAULT, "legacy"];
 
@@ -88,7 +90,7 @@ pub(crate) struct Config {
     pub(crate) memory: MemorySettings,
     pub(crate) graph: GraphSettings,
     pub(crate) ask: AskSettings,
-    /// The endpoint that encodes texts, if the built-in model does not.
+    /// Who encodes texts, if the built-in model does not.
     pub(crate) embedding: Option<EmbeddingSettings>,
     pub(crate) skills: SkillSettings,
     pub(crate) http: HttpSettings,
@@ -123,7 +125,7 @@ impl Config {
             environment,
             environment.data_folder.as_deref(),
         )?;
-        let file = file::read(&config_folder.join("config.toml"))?;
+        let file = file::read(&config_folder.join(FILE))?;
         let database = database(flags, environment, &data_folder)?;
         let project = project(flags, environment, file.project)?;
         let follows_root = project == AUTO;
@@ -165,6 +167,15 @@ impl Config {
             true => Grants::fenced(&*self.project),
             false => Grants::local(&*self.project),
         }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.config_folder.join(FILE)
+    }
+
+    /// Where models are kept that `mimo model add` took.
+    pub(crate) fn models_folder(&self) -> PathBuf {
+        self.data_folder.join("models")
     }
 
     /// Where running Mimos are reached by commands.

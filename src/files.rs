@@ -87,6 +87,11 @@ impl Replacement {
         })
     }
 
+    /// The new file before `commit`, to look at what was flushed.
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Gives the new file the owner and the mode of the old one.
     pub(crate) fn keep_owner_and_mode(&self, old: &Metadata) -> io::Result<()> {
         let file = self.file.get_ref();

@@ -75,8 +75,8 @@
 //! - Only [`endpoint`], [`bridge`], `store/postgres` and `telemetry/traces` connect over
 //!   the network, and only to what the settings or the command line name; only
 //!   `server/http` listens.
-//! - `unsafe` occurs in `vector`, `skills/sandbox` and the registration of the
-//!   vector extension, nowhere else, each block with its reason.
+//! - `unsafe` occurs in `vector`, `skills/sandbox`, the registration of the vector
+//!   extension and `embed/mapped.rs`, nowhere else, each block with its reason.
 //! - Time and randomness come from [`clock`]; tests fix both.
 //! - Every queue, line, wait and result has a bound in [`limits`].
 //! - Several Mimos may work on one database at once.

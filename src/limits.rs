@@ -145,6 +145,19 @@ pub(crate) const REEMBED_SECONDS: u64 = 60;
 pub(crate) const REEMBED_MEMORIES_MAX: usize = 32;
 /// Vectors of another model that one transaction removes.
 pub(crate) const VECTORS_REMOVED_AT_ONCE_MAX: usize = 5_000;
+/// The newest memories from which the language of all is guessed, and how many have to
+/// tell theirs.
+pub(crate) const LANGUAGE_MEMORIES_MAX: usize = 100;
+pub(crate) const LANGUAGE_MEMORIES_MIN: usize = 10;
+/// Ten times multilingual-e5-small.
+pub(crate) const MODEL_FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// What a model's file says of itself.
+pub(crate) const MODEL_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Well beyond multilingual-e5-small: 12 layers, 250,000 pieces of 3 MB, and twice as
+/// many slots.
+pub(crate) const MODEL_LAYERS_MAX: usize = 48;
+pub(crate) const MODEL_PIECES_MAX: usize = 1 << 21;
+pub(crate) const MODEL_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A longer word is unknown to the built-in encoder, as the model defines it.
 pub(crate) const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Workspaces (about 2.5 MB each) that the encoder keeps for its next calls.

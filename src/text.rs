@@ -6,6 +6,7 @@ mod excerpts;
 pub(crate) mod features;
 mod index;
 mod irregular;
+mod language;
 mod stem;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use std::collections::HashSet;
 pub(crate) use excerpts::{beginning, passage};
 pub use index::index_words;
 pub(crate) use index::one_spelling;
+pub(crate) use language::is_english;
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::call::own_tool;
 use super::output::Output;
 use super::tools::definitions;
-use crate::app;
+use crate::app::{self, InstalledModel};
 use crate::caller::PROJECT_SHARED;
 use crate::clock::UserClock;
 use crate::config::{COMPLETING, Config, Environment, Flags};
@@ -37,7 +37,7 @@ Examples:
   mimo completions fish > ~/.config/fish/completions/mimo.fish
 
 Beside commands and options, the script completes the names of projects, skills,
-procedures and tools, and the ids of memories and executions.")]
+procedures, tools and models, and the ids of memories and executions.")]
 pub(super) struct Arguments {
     /// bash, elvish, fish, powershell or zsh
     #[arg(value_parser = known)]
@@ -120,16 +120,19 @@ enum Values {
     Procedures,
     Executions,
     Tools,
+    Models,
 }
 
 /// The arguments with such values: their command, their id.
-const VALUES: [(&[&str], &str, Values); 19] = [
+const VALUES: [(&[&str], &str, Values); 21] = [
     (&[], "project", Values::Projects),
     (&["keys", "generate"], "projects", Values::Projects),
     (&["call"], "tool", Values::Tools),
     (&["memory", "show"], "ids", Values::Memories),
     (&["memory", "edit"], "ids", Values::Memories),
     (&["memory", "erase"], "ids", Values::Memories),
+    (&["model", "use"], "name", Values::Models),
+    (&["model", "remove"], "name", Values::Models),
     (&["skill", "remove"], "name", Values::Skills),
     (&["skill", "enable"], "name", Values::Skills),
     (&["skill", "disable"], "name", Values::Skills),
@@ -193,6 +196,11 @@ fn all(values: Values, current: &str, typed: &Typed) -> Result<Vec<(String, Stri
         let names = manifest::names(&config.skills.manifest).unwrap_or_default();
         let named = |name: SkillName| (name.to_string(), String::new());
         return Ok(names.into_iter().map(named).collect());
+    }
+    if let Values::Models = values {
+        let (models, _) = app::models(&config).list()?;
+        let named = |model: InstalledModel| (model.head.name, model.head.about);
+        return Ok(models.into_iter().map(named).collect());
     }
     if let Values::Tools = values {
         let tools = definitions(&config, clock)?;

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 use super::output::{Exit, Output, Text};
 use crate::app::{self, App};
 use crate::clock::Clock;
-use crate::config::{AskSettings, Config, EndpointSettings, Environment};
+use crate::config::{AskSettings, Config, EmbeddingSettings, EndpointSettings, Environment};
 use crate::failure::Failure;
+use crate::limits::LANGUAGE_MEMORIES_MIN;
+use crate::memory::inventory::Languages;
 use crate::printable;
 use crate::skills::policy;
 use crate::skills::probe;
@@ -113,7 +115,7 @@ pub(super) fn run(
     mimo.extend([
         memories(config, clock.clone()),
         machine::running(config),
-        encoder(config),
+        encoder(config, clock.clone()),
         answers(&config.ask),
     ]);
     let (manifest, refused) = skills::entries(config, &rules);
@@ -237,24 +239,44 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     }
 }
 
-/// Who encodes texts, asked for one where it is an endpoint.
-fn encoder(config: &Config) -> Finding {
+/// Who encodes texts, asked for one where it is not the built-in model.
+fn encoder(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     let name = "encoder";
-    let Some(settings) = &config.embedding else {
-        return Finding::new(name, State::Ok, "the built-in model".to_owned());
+    let place = match &config.embedding {
+        None => return builtin_encoder(name, config, clock),
+        Some(EmbeddingSettings::Installed(_)) => "from its file".to_owned(),
+        Some(EmbeddingSettings::Endpoint { endpoint, .. }) => format!("at {}", endpoint.url),
     };
-    let EndpointSettings { url, model, .. } = &settings.endpoint;
-    match app::encoder(config).embed_query("is anyone there?") {
+    let encoder = app::encoder(config);
+    match encoder.embed_query("is anyone there?") {
         Ok(vector) => {
-            let width = vector.len();
-            Finding::new(
-                name,
-                State::Ok,
-                format!("{model} at {url}, {width} numbers a text"),
-            )
+            let (model, width) = (encoder.model_id(), vector.len());
+            let why = format!("{model} {place}, {width} numbers a text");
+            Finding::new(name, State::Ok, why)
         }
         Err(failure) => Finding::of_failure(name, failure),
     }
+}
+
+/// The built-in model knows little beside English.
+fn builtin_encoder(name: &'static str, config: &Config, clock: Arc<dyn Clock>) -> Finding {
+    let finding = Finding::new(name, State::Ok, "the built-in model".to_owned());
+    if !app::store_as_it_is(config).is_ok_and(|store| store.exists()) {
+        return finding;
+    }
+    let languages = app::run(async { Ok(app::memories(config, clock)?.languages().await?) });
+    let Languages { told, foreign } = languages.unwrap_or_default();
+    if told < LANGUAGE_MEMORIES_MIN || 2 * foreign <= told {
+        return finding;
+    }
+    let why = format!(
+        "the built-in model, which knows little beside English; of the {told} newest memories \
+         {foreign} are in other languages"
+    );
+    Finding::new(name, State::Partial, why).next(
+        "multilingual-e5-small knows them: mimo model add FILE; the guide says how to get the \
+         file (\"Other languages\" in install/guide/memory.md)",
+    )
 }
 
 /// Who puts answers into words, by the settings alone: nobody is asked for this.

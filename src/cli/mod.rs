@@ -19,6 +19,7 @@ mod keys;
 mod man;
 mod memory;
 mod migrate;
+mod model;
 mod output;
 mod procedure;
 mod programs;
@@ -103,6 +104,8 @@ enum Command {
     Tools(tools::Arguments),
     /// List, show, edit, export and erase memories, and clean up
     Memory(memory::Arguments),
+    /// Add, list and choose the models that encode texts
+    Model(model::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
     /// Write everything that is kept to one file
@@ -231,6 +234,9 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
         Some(Command::Memory(arguments)) => {
             memory::run(arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Model(arguments)) => {
+            model::run(&arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Graph(arguments)) => {
             graph::run(arguments, &configured()?, clock.clone(), output)

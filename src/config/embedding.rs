@@ -1,9 +1,17 @@
-//! The settings of encoding: an endpoint whose model takes the place of the built-in one.
+//! The settings of encoding: an endpoint or an installed model that takes the place of
+//! the built-in one.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::endpoint::{EndpointKeys, EndpointSettings, Mistake};
 use super::environment::Environment;
+use super::private::private_folder;
 use super::values::{check_model, check_url};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+use crate::files::Replacement;
 
 const SECTION: &str = "embedding";
 /// Where Ollama listens if nobody says otherwise.
@@ -15,22 +23,33 @@ pub(super) struct EmbeddingKeys {
     pub(crate) endpoint: EndpointKeys,
     pub(crate) document_prefix: Option<String>,
     pub(crate) query_prefix: Option<String>,
+    pub(crate) installed: Option<String>,
 }
 
-/// Who encodes texts beside the built-in model.
+/// Who encodes texts instead of the built-in model.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EmbeddingSettings {
-    pub(crate) endpoint: EndpointSettings,
-    /// What the model wants before a text that is stored.
-    pub(crate) document_prefix: String,
-    /// The same before a query.
-    pub(crate) query_prefix: String,
+pub(crate) enum EmbeddingSettings {
+    Endpoint {
+        endpoint: EndpointSettings,
+        /// What the model wants before a text that is stored.
+        document_prefix: String,
+        /// The same before a query.
+        query_prefix: String,
+    },
+    /// The name of a model that `mimo model add` took.
+    Installed(String),
 }
 
 impl EmbeddingKeys {
     /// Checks that the keys agree.
     pub(super) fn check(&self) -> Result<(), Mistake> {
         let has_prefix = self.document_prefix.is_some() || self.query_prefix.is_some();
+        let has_endpoint = self.endpoint != EndpointKeys::default() || has_prefix;
+        if self.installed.is_some() && has_endpoint {
+            let fix = "leave out installed, or everything else under [embedding]";
+            let why = "embedding names both an installed model and an endpoint";
+            return Err(("installed".into(), why.into(), fix.into()));
+        }
         if self.endpoint.url.is_none() && self.endpoint.model.is_none() && has_prefix {
             let fix = "add url and model, or leave the prefixes out: the built-in model has none";
             let why = "embedding has prefixes and no url";
@@ -62,12 +81,68 @@ impl EmbeddingKeys {
             self.endpoint.url = Some(url);
             self.endpoint.model = Some(model);
             self.endpoint.key_variable = None;
+            self.installed = None;
+        }
+        if let Some(name) = self.installed {
+            return Ok(Some(EmbeddingSettings::Installed(name)));
         }
         let endpoint = self.endpoint.resolve(environment);
-        Ok(endpoint.map(|endpoint| EmbeddingSettings {
+        Ok(endpoint.map(|endpoint| EmbeddingSettings::Endpoint {
             endpoint,
             document_prefix: self.document_prefix.unwrap_or_default(),
             query_prefix: self.query_prefix.unwrap_or_default(),
         }))
     }
+}
+
+/// Writes into `file`, which is `config.toml` and need not exist, that the installed
+/// model `name` encodes, or the built-in one. Everything else in it stays as it is.
+/// Fails with `Conflict` if it names an endpoint.
+pub(crate) fn choose_model(file: &Path, name: Option<&str>) -> Result<(), Failure> {
+    let text = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|error| unwritten(file, name, &error))?,
+    };
+    let mut document: DocumentMut = text.parse().map_err(Failure::internal)?;
+    let section = document.entry(SECTION).or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(name.is_none());
+        Item::Table(table)
+    });
+    let Some(section) = section.as_table_like_mut() else {
+        return Err(Failure::internal("[embedding] was checked to be a table"));
+    };
+    if let Some((key, _)) = section.iter().find(|(key, _)| *key != "installed") {
+        let message = format!(
+            "{} sets embedding.{key}, so an endpoint encodes",
+            file.display()
+        );
+        return Err(Failure::new(Kind::Conflict, message)
+            .hint("take the endpoint out of [embedding] there first"));
+    }
+    match name {
+        Some(name) => section.insert("installed", value(name)),
+        None => section.remove("installed"),
+    };
+    if let Some(folder) = file.parent() {
+        private_folder(folder)?;
+    }
+    let write = || {
+        let mut new = Replacement::begin(file)?;
+        if let Ok(old) = file.metadata() {
+            new.keep_owner_and_mode(&old)?;
+        }
+        new.write_all(document.to_string().as_bytes())?;
+        new.commit()
+    };
+    write().map_err(|error| unwritten(file, name, &error))
+}
+
+fn unwritten(file: &Path, name: Option<&str>, error: &std::io::Error) -> Failure {
+    let fix = match name {
+        Some(name) => format!("write it there yourself: [embedding] installed = \"{name}\""),
+        None => "take installed out of [embedding] there yourself".to_owned(),
+    };
+    let message = format!("cannot write {}: {error}", file.display());
+    Failure::new(Kind::Unavailable, message).hint(fix)
 }

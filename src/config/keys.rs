@@ -165,6 +165,12 @@ pub(super) const KEYS: &[Key] = &[
         }),
     },
     Key {
+        path: "embedding.installed",
+        rule: Rule::Text(check_model, "\"multilingual-e5-small\"", |to| {
+            &mut to.embedding.installed
+        }),
+    },
+    Key {
         path: "skills.commands",
         rule: Rule::Texts(check_command, "[\"npx\", \"uvx\"]", |to| {
             &mut to.skills.commands

@@ -1,17 +1,29 @@
-//! Text to vector: the port of encoders, the one that is compiled in, and those behind
-//! an HTTP endpoint.
+//! Text to vector: the port of encoders, the one that is compiled in, those in a file,
+//! and those behind an HTTP endpoint.
 
 mod cache;
+mod encoder;
+mod installed;
+mod mapped;
 pub mod minilm;
+mod model_file;
 mod remote;
-pub(crate) mod wordpiece;
+mod sections;
+mod transformer;
+mod unigram;
+mod windows;
+mod wordpiece;
 
 use std::sync::Arc;
 
 pub(crate) use cache::VectorCache;
+pub(crate) use installed::{InstalledModel, InstalledModels};
+pub use model_file::ModelFile;
 pub(crate) use remote::{Prefixes, Remote};
 
-use crate::failure::Failure;
+use serde::Deserialize;
+
+use crate::failure::{Failure, Kind};
 
 /// An encoder of texts into one vector space. Calls block, so they must not run on
 /// the event loop.
@@ -21,10 +33,13 @@ pub trait Embedder: Send + Sync {
     fn model_id(&self) -> &str;
 
     /// Whether it may be unavailable for a while, with a [`Kind::Unavailable`] failure.
-    ///
-    /// [`Kind::Unavailable`]: crate::failure::Kind::Unavailable
-    fn is_remote(&self) -> bool {
+    fn may_be_unavailable(&self) -> bool {
         false
+    }
+
+    /// How its vectors rank ordinary notes best.
+    fn note_weights(&self) -> NoteWeights {
+        NoteWeights::default()
     }
 
     /// A unit vector for each window of `text`: one if the text fits the model's
@@ -33,6 +48,68 @@ pub trait Embedder: Send + Sync {
 
     /// The unit vector of a query, of which only the first window counts.
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure>;
+}
+
+/// How the two sides of a search make the rank of an ordinary note. The defaults were
+/// measured with the built-in encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct NoteWeights {
+    /// Of the keyword score, against its weight in conversations.
+    pub(crate) keyword: f32,
+    /// The same of the cosine.
+    pub(crate) semantic: f32,
+    /// The power of the share of a question that the note's words cover, which the
+    /// keyword score is multiplied by.
+    pub(crate) share_power: f32,
+}
+
+impl Default for NoteWeights {
+    fn default() -> Self {
+        NoteWeights {
+            keyword: 2.0 / 3.0,
+            semantic: 1.5,
+            share_power: 0.4,
+        }
+    }
+}
+
+/// An encoder that is chosen and cannot be used: texts are stored without a vector, and
+/// searches go by words.
+pub(crate) struct Unavailable {
+    name: String,
+    failure: Failure,
+}
+
+impl Unavailable {
+    pub(crate) fn new(name: &str, failure: Failure) -> Unavailable {
+        Unavailable {
+            name: name.to_owned(),
+            failure,
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let failure = Failure::new(Kind::Unavailable, self.failure.message.clone());
+        failure.hint(self.failure.hint.clone().unwrap_or_default())
+    }
+}
+
+impl Embedder for Unavailable {
+    fn model_id(&self) -> &str {
+        &self.name
+    }
+
+    fn may_be_unavailable(&self) -> bool {
+        true
+    }
+
+    fn embed_document(&self, _: &str) -> Result<Vec<Vec<f32>>, Failure> {
+        Err(self.failure())
+    }
+
+    fn embed_query(&self, _: &str) -> Result<Vec<f32>, Failure> {
+        Err(self.failure())
+    }
 }
 
 /// The compiled-in encoder.

@@ -122,7 +122,7 @@ impl Embedder for Remote {
         &self.space
     }
 
-    fn is_remote(&self) -> bool {
+    fn may_be_unavailable(&self) -> bool {
         true
     }
 

@@ -65,7 +65,7 @@ impl Encoding {
         report: impl Fn(usize, usize),
     ) -> Result<Vec<IndexedText>, Failure> {
         let without = |failure: Failure| match failure.kind {
-            Kind::Unavailable if self.embedder.is_remote() => {
+            Kind::Unavailable if self.embedder.may_be_unavailable() => {
                 tracing::warn!(%failure, "a text was not encoded");
                 self.unencoded.fetch_add(1, Ordering::Relaxed);
                 Ok(Vec::new())

@@ -7,6 +7,8 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
+use crate::store::memory::Filter;
+use crate::text;
 
 pub(crate) use crate::store::inventory::{Group, Inventory};
 pub(crate) use crate::store::memory::MemoryId;
@@ -20,7 +22,30 @@ pub(crate) struct Restored {
     pub(crate) failed: Vec<(MemoryId, Failure)>,
 }
 
+/// How many of the newest memories are in a language that could be told, and how many of
+/// those are not in English.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Languages {
+    pub(crate) told: usize,
+    pub(crate) foreign: usize,
+}
+
 impl Memories {
+    pub(crate) async fn languages(&self) -> Result<Languages, Failure> {
+        let filter = Filter::within(&Reach::Everything, Vec::new(), self.now());
+        let most = limits::LANGUAGE_MEMORIES_MAX;
+        let newest = self.store.newest(filter, None, most).await?;
+        let mut languages = Languages::default();
+        for english in newest
+            .iter()
+            .filter_map(|memory| text::is_english(&memory.content))
+        {
+            languages.told += 1;
+            languages.foreign += usize::from(!english);
+        }
+        Ok(languages)
+    }
+
     pub(crate) async fn inventory(&self) -> Result<Inventory, Failure> {
         Ok(self.store.inventory().await?)
     }

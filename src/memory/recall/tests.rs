@@ -68,6 +68,7 @@ fn both_sides_count_by_their_weights() {
             keyword: keyword_weight,
             semantic: semantic_weight,
             neighbours: [0.0; 2],
+            ..Weights::default()
         };
         let fused = fuse(&keyword, &semantic, weights).into_iter();
         fused.map(|ranked| ranked.id).collect::<Vec<_>>()
