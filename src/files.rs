@@ -12,12 +12,12 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// The space that this user may still fill on the file system of `path`.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    // Systems count blocks in different widths.
+    fn wide(number: impl Into<u64>) -> u64 {
+        number.into()
+    }
     let found = nix::sys::statvfs::statvfs(path).ok()?;
-    Some(
-        found
-            .blocks_available()
-            .saturating_mul(found.fragment_size()),
-    )
+    Some(wide(found.blocks_available()).saturating_mul(wide(found.fragment_size())))
 }
 
 /// The path of a `file:` URI without `..`.

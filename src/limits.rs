@@ -53,7 +53,6 @@ pub(crate) const BATCH_MEMBERS_MAX: usize = 256;
 /// How long Mimo waits for open answers after its input has ended.
 pub(crate) const DRAIN_SECONDS_MAX: u64 = 60;
 /// How often it checks meanwhile that the client can still read them.
-#[cfg(target_os = "linux")]
 pub(crate) const OUTPUT_LOOK_MILLIS_MAX: u64 = 100;
 /// How long one tool call may run. Claude Desktop gives up at about 60 s.
 pub const CALL_SECONDS_MAX: u64 = 55;

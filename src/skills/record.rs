@@ -224,6 +224,8 @@ impl Place {
     }
 }
 
+/// Tells folders with the same inode apart.
+#[cfg(target_os = "linux")]
 fn device(path: &Path, found: &Metadata) -> io::Result<u64> {
     // btrfs, overlayfs and nfs get their devices in the order in which they are
     // mounted, all with the major number 0.
@@ -231,6 +233,13 @@ fn device(path: &Path, found: &Metadata) -> io::Result<u64> {
         return Ok(found.dev());
     }
     Ok(nix::sys::statvfs::statvfs(path)?.filesystem_id())
+}
+
+/// Volumes of macOS get their numbers in the order in which they are mounted, and have no
+/// other. An inode of APFS is never used again.
+#[cfg(not(target_os = "linux"))]
+fn device(_path: &Path, _found: &Metadata) -> io::Result<u64> {
+    Ok(0)
 }
 
 impl MovedGrant {

@@ -163,7 +163,7 @@ fn is_locked(path: &Path) -> io::Result<bool> {
         l_pid: 0,
     };
     fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock))?;
-    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+    Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
 fn in_use() -> StoreError {
