@@ -33,9 +33,9 @@ mod linux {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use mimo::skills::launcher::{LaunchSettings, Launched, launch};
     use mimo::skills::sandbox::policy::Report;
     use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+    use mimo::skills::supervised::{LaunchSettings, Launched, launch};
     use serde_json::json;
 
     use super::measure::{median, print};

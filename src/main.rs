@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // A sandbox's supervisor forks: it comes before anything that may start a
     // thread.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
     if std::env::args_os()
         .nth(1)
         .is_some_and(|first| first == mimo::skills::sandbox::ARGUMENT)

@@ -166,14 +166,19 @@ pub(super) fn layers(environment: &Environment) -> Layers {
 
 /// Every layer with its state and the reason, for a script.
 pub(super) fn sandbox_document(layers: &Layers) -> Value {
-    let sandbox = Layer::ALL.map(|layer| finding(layers, layer).document());
+    let all = Layer::ALL.iter();
+    let sandbox: Vec<Value> = all
+        .map(|layer| finding(layers, *layer).document())
+        .collect();
     json!({"whole": layers.all_enforced(), "layers": sandbox})
 }
 
 /// The same for a person.
 pub(super) fn push_sandbox(layers: &Layers, text: &mut Text) {
     text.push("Sandbox of skills\n");
-    push_table(&Layer::ALL.map(|layer| finding(layers, layer)), text);
+    let all = Layer::ALL.iter();
+    let findings: Vec<Finding> = all.map(|layer| finding(layers, *layer)).collect();
+    push_table(&findings, text);
 }
 
 /// The one that skills are started with.

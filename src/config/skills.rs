@@ -93,6 +93,13 @@ pub(super) fn resolve(
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
     temporary.push(environment.temporary_folder.clone());
+    // On macOS each of them is reached through a link.
+    let real: Vec<PathBuf> = temporary
+        .iter()
+        .flat_map(|folder| folder.canonicalize())
+        .filter(|folder| !temporary.contains(folder))
+        .collect();
+    temporary.extend(real);
     temporary.retain(|folder| folder.is_absolute());
     Ok(SkillSettings {
         manifest,

@@ -1,47 +1,25 @@
 //! Bounds of what the sandbox measures and allows.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;
+
 /// A skill's policy on its way to its sandbox: arguments, environment, paths.
 pub(crate) const SANDBOX_POLICY_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const SANDBOX_REPORT_BYTES_MAX: usize = 64 * 1024;
-/// RLIMIT_DATA of a skill's process, in units of its tree's memory: a backstop
-/// behind the watchdog, which counts what is used rather than what is asked for.
-pub(crate) const SANDBOX_DATA_FACTOR: u64 = 2;
-/// POSIX message queues of a skill, which no process's memory shows.
-pub(crate) const SANDBOX_QUEUES_BYTES_MAX: u64 = 0;
-/// Signals and timers of a skill that wait, each of which is memory of the kernel.
-pub(crate) const SANDBOX_SIGNALS_MAX: u64 = 256;
-/// Memory that one process of a skill may lock.
-pub(crate) const SANDBOX_LOCKED_BYTES_MAX: u64 = 64 * 1024;
 /// The longest interval of the watchdog; it varies from a half.
 pub(crate) const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
 /// The interval while memory is near its bound.
 pub(crate) const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
 /// The share of the bound that counts as near.
 pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
-/// A file that is copied into a skill's root rather than mounted there.
-pub(crate) const SANDBOX_COPY_BYTES_MAX: u64 = 64 * 1024;
 /// Links that the path of a granted file may lead through.
 pub(crate) const SANDBOX_LINKS_MAX: usize = 40;
-/// Inotify instances of a skill; the account's are few.
-pub(crate) const SANDBOX_INOTIFY_MAX: u32 = 16;
-/// The data that one socket holds: Linux's default of 208 KiB and one packet that may
-/// exceed it.
-pub(crate) const SANDBOX_SOCKET_BYTES_MAX: u64 = 212 * 1024;
-/// The data that one pipe holds.
-pub(crate) const SANDBOX_PIPE_BYTES_MAX: u64 = 64 * 1024;
-/// The estimate of CPU time that ends a skill, as a share of its bound and beside it: an
-/// estimate from samples may be too high.
-pub(crate) const SANDBOX_CPU_ESTIMATE_PERCENT: u64 = 125;
-pub(crate) const SANDBOX_CPU_ESTIMATE_SECONDS: u64 = 2;
-/// How long the main process of a skill may be stopped, in which it answers no call.
-pub(crate) const SANDBOX_STOPPED_SECONDS_MAX: u64 = 5;
-/// Measurements in a row that may find the open files of a process unreadable.
-pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
-/// Levels of folders in a skill's private folder; npm's stay under 30.
-pub(crate) const SANDBOX_FOLDER_DEPTH_MAX: usize = 64;
-/// How long the private folder is walked before the next measurement of memory.
-pub(crate) const SANDBOX_WALK_MILLIS_MAX: u64 = 5;
-/// How long the processes of a control group may take to end after they were killed.
-pub(crate) const SANDBOX_CGROUP_END_MILLIS_MAX: u16 = 2_000;
 /// Searches for orphans of a tree without a pid namespace.
 pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;

@@ -115,8 +115,7 @@ impl ContainerRun {
         let (Some(runs), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
             return Ok(());
         };
-        let runs = folder::open(runs)?;
-        folder::remove(&runs, &runs, name)
+        folder::remove_in(runs, name)
     }
 
     /// The container's id, where one was created.

@@ -3,191 +3,27 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-#[cfg(target_os = "linux")]
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
-#[cfg(target_os = "linux")]
-use std::os::fd::{AsRawFd, OwnedFd};
-#[cfg(target_os = "linux")]
-use std::os::unix::{net::UnixStream, process::CommandExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-#[cfg(target_os = "linux")]
-use super::sandbox::{
-    self, control,
-    policy::{Policy, Report},
-};
-#[cfg(target_os = "linux")]
-use super::spec::SkillSpec;
+use super::sandbox;
 use crate::failure::{Failure, Kind};
-#[cfg(target_os = "linux")]
-use crate::limits::SANDBOX_REPORT_BYTES_MAX;
 
-/// How a skill is launched, beside what its spec says.
-#[derive(Clone, Copy, Debug)]
-pub struct LaunchSettings<'a> {
-    /// Mimo itself: `/proc/self/exe`, which stays the same program when its file
-    /// is replaced.
-    pub executable: &'a Path,
-    /// The skill's private folder, absolute; created where it is missing.
-    pub state_folder: &'a Path,
-    /// Nothing runs unless every layer is enforced.
-    pub strict: bool,
-}
-
-/// A launched skill. The first report says whether its program runs.
-#[cfg(target_os = "linux")]
-pub struct Launched {
-    /// Closing it asks the skill to end.
-    pub stdin: PipeWriter,
-    pub stdout: PipeReader,
-    pub stderr: PipeReader,
-    /// They end when the whole process tree is gone.
-    pub reports: Reports,
-    pub process: Supervised,
-}
-
-/// The sandbox of a skill. Dropping it kills everything in it.
-#[cfg(target_os = "linux")]
-pub struct Supervised {
-    child: Child,
-    control: UnixStream,
-}
-
-/// The reports of one sandbox.
-#[cfg(target_os = "linux")]
-pub struct Reports {
-    lines: BufReader<UnixStream>,
-}
-
-/// Launches `spec` in the sandbox it asks for. Where its environment names no
-/// home, temporary folder or caches, it gets private ones.
-#[cfg(target_os = "linux")]
-pub fn launch(spec: &SkillSpec, settings: &LaunchSettings<'_>) -> Result<Launched, Failure> {
-    sandbox::protect_gateway();
-    let mut policy = Policy::of(spec);
-    policy.strict = settings.strict;
-    for (variable, folder) in sandbox::policy::OWN_FOLDERS {
-        let folder = settings.state_folder.join(folder);
-        sandbox::private_folder(&folder).map_err(|error| {
-            Failure::new(
-                Kind::Unavailable,
-                format!(
-                    "the skill's folder {} cannot be made: {error}",
-                    folder.display()
-                ),
-            )
-            .hint("give your account the right to write there")
-        })?;
-        policy.default_variable(variable, &folder.to_string_lossy());
-    }
-    policy.default_variable("PATH", sandbox::policy::PATH_DEFAULT);
-    policy.default_variable("npm_config_ignore_scripts", "true");
-    policy.state_folder = Some(settings.state_folder.to_owned());
-    launch_policy(settings.executable, &policy)
-}
-
-/// Starts the supervisor of a sandbox and sends it `policy`. Spawns rather than
-/// forks: a fork would copy the page tables of a large gateway.
-#[cfg(target_os = "linux")]
+/// Starts Mimo as the supervisor of a sandbox, with `control` as its stdin. Spawns rather
+/// than forks: a fork would copy the page tables of a large gateway.
 #[allow(clippy::disallowed_methods)]
-pub(super) fn launch_policy(executable: &Path, policy: &Policy) -> Result<Launched, Failure> {
-    let start = || -> io::Result<Launched> {
-        let (control, theirs) = UnixStream::pair()?;
-        let (their_stdin, stdin) = io::pipe()?;
-        let (stdout, their_stdout) = io::pipe()?;
-        let (stderr, their_stderr) = io::pipe()?;
-        let child = Command::new(executable)
-            .arg(sandbox::ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .process_group(0)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        // From here on dropping this ends the process.
-        let process = Supervised { child, control };
-        let pipes = [
-            their_stdin.as_raw_fd(),
-            their_stdout.as_raw_fd(),
-            their_stderr.as_raw_fd(),
-        ];
-        control::send(&process.control, policy, pipes)?;
-        let lines = BufReader::new(process.control.try_clone()?);
-        Ok(Launched {
-            stdin,
-            stdout,
-            stderr,
-            reports: Reports { lines },
-            process,
-        })
-    };
-    start().map_err(|error| {
-        Failure::new(
-            Kind::Unavailable,
-            format!("the skill's sandbox cannot be started: {error}"),
-        )
-        .hint("`mimo doctor` shows what the sandbox can do on this machine")
-        .source(error)
-    })
-}
-
-#[cfg(target_os = "linux")]
-impl Supervised {
-    /// The supervisor.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Sends SIGTERM to every process of the skill.
-    pub fn terminate(&mut self) -> io::Result<()> {
-        self.control.write_all(&[control::TERMINATE])
-    }
-
-    /// Kills every process of the skill, and waits until they are gone.
-    pub fn kill(&mut self) -> io::Result<()> {
-        // The supervisor kills them, waits for their end and ends itself. Where it
-        // has ended already, the write fails and the wait is short.
-        let _ = self.control.write_all(&[control::KILL]);
-        let _ = self.control.shutdown(std::net::Shutdown::Write);
-        self.child.wait().map(drop)
-    }
-
-    /// Reaps the supervisor; to be called when the reports have ended.
-    pub fn wait(&mut self) -> io::Result<()> {
-        self.child.wait().map(drop)
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        // This fails where the supervisor was reaped already.
-        let _ = self.kill();
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Reports {
-    /// Waits for the next report; `None` when everything has ended. Not an
-    /// iterator, because a caller must stop at an error.
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> io::Result<Option<Report>> {
-        let mut line = Vec::new();
-        let bound = SANDBOX_REPORT_BYTES_MAX as u64;
-        let mut bounded = self.lines.by_ref().take(bound);
-        match bounded.read_until(b'\n', &mut line)? {
-            0 => Ok(None),
-            _ => Ok(Some(serde_json::from_slice(&line)?)),
-        }
-    }
-
-    /// The socket of the reports, each a JSON line, for an event loop. To be called
-    /// before the first `next`.
-    pub(crate) fn into_socket(self) -> UnixStream {
-        self.lines.into_inner()
-    }
+pub(super) fn start_supervisor(executable: &Path, control: OwnedFd) -> io::Result<Child> {
+    Command::new(executable)
+        .arg(sandbox::ARGUMENT)
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::from(control))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
 }
 
 /// A running Mimo and its pipes. Dropping this kills it.
@@ -206,7 +42,6 @@ pub(crate) fn open_on_desktop(
     file: &Path,
     variables: &[(&'static str, OsString)],
 ) -> io::Result<()> {
-    use std::os::unix::process::CommandExt as _;
     let variables = variables.iter().map(|(name, value)| (name, value));
     let mut child = Command::new(opener)
         .arg(file)

@@ -42,7 +42,7 @@ impl Installer {
     ) -> Result<Installed, Failure> {
         Err(Failure::new(
             Kind::Unavailable,
-            "packages are installed in Mimo's sandbox, which is built on the Linux kernel",
+            "packages are installed in Mimo's sandbox, which Linux and macOS have",
         ))
     }
 

@@ -1,11 +1,11 @@
-//! The probe of systems without a Linux kernel: every layer is absent.
+//! The probe of systems without a sandbox: every layer is absent.
 
 use std::path::Path;
 
 use super::sandbox::policy::{Layer, LayerState, Layers};
 
 pub(crate) fn layers(_executable: &Path) -> Layers {
-    let why = "Mimo's sandbox is built on the Linux kernel";
-    let absent = |layer| (layer, LayerState::Absent, why.to_owned());
-    Layers(Layer::ALL.map(absent).to_vec())
+    let why = "Mimo has a sandbox for Linux and macOS only";
+    let absent = |layer: &Layer| (*layer, LayerState::Absent, why.to_owned());
+    Layers(Layer::ALL.iter().map(absent).collect())
 }

@@ -26,7 +26,7 @@ impl SandboxLauncher {
     }
 
     pub(crate) fn details(&self, _skill: &SkillName) -> Map<String, Value> {
-        let why = json!("absent: Mimo's sandbox is built on the Linux kernel");
+        let why = json!("absent: Mimo has a sandbox for Linux and macOS only");
         Map::from_iter([("sandbox".to_owned(), why)])
     }
 }
@@ -35,7 +35,7 @@ impl ChildLauncher for SandboxLauncher {
     fn launch(&self, _spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
         let refused = Failure::new(
             Kind::Unavailable,
-            "Mimo's sandbox is built on the Linux kernel, and skills run in nothing less",
+            "Mimo has a sandbox for Linux and macOS only, and skills run in nothing less",
         )
         .hint("run the skill's server beside Mimo, as an entry of the client itself");
         Box::pin(std::future::ready(Err(refused)))

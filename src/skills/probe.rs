@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::launcher;
 use super::sandbox::policy::{Bounds, Layers, NetworkAccess, Policy, Report};
+use super::supervised;
 use crate::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
 
 /// The layers that this machine supports. `executable` is Mimo itself.
@@ -41,7 +41,7 @@ fn probe(executable: &Path) -> Layers {
         daemon_socket: false,
         strict: false,
     };
-    let Ok(mut launched) = launcher::launch_policy(executable, &policy) else {
+    let Ok(mut launched) = supervised::launch_policy(executable, &policy) else {
         return Layers::default();
     };
     loop {

@@ -14,9 +14,9 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::time::timeout;
 
 use super::child::{Child, ChildControl};
-use super::launcher::{self, LaunchSettings, Launched, Supervised};
 use super::sandbox::policy::{Layers, Report};
 use super::spec::{SkillName, SkillSpec};
+use super::supervised::{self, LaunchSettings, Launched, Supervised};
 use crate::failure::{Failure, Kind};
 use crate::limits::{PROGRAM_VERSION_BYTES_MAX, SANDBOX_REPORT_BYTES_MAX};
 
@@ -46,7 +46,7 @@ impl Starter {
                 state_folder: &state_folder,
                 strict: starter.strict,
             };
-            launcher::launch(&spec, &settings)
+            supervised::launch(&spec, &settings)
         })
         .await
         .map_err(Failure::internal)??;

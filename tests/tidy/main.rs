@@ -37,7 +37,10 @@ const BANS: &[Ban] = &[
     },
     Ban {
         words: &["unistd::fork", "libc::fork"],
-        allowed: &["src/skills/sandbox/process.rs"],
+        allowed: &[
+            "src/skills/sandbox/linux/process.rs",
+            "src/skills/sandbox/macos/process.rs",
+        ],
         in_tests: false,
         instead: "only the sandbox's supervisor forks, which has one thread: ask \
                   src/skills/launcher.rs for a process",

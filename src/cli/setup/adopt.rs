@@ -35,8 +35,8 @@ pub(super) fn adopt(
     options: &Options<'_>,
     output: &Output,
 ) -> Result<(Imported, String)> {
-    if !cfg!(target_os = "linux") {
-        let message = "Mimo runs other servers on Linux only";
+    if !cfg!(any(target_os = "linux", target_os = "macos")) {
+        let message = "Mimo runs other servers on Linux and macOS only";
         let hint = "the file is as it was; leave out --adopt";
         return Err(Failure::new(Kind::Refused, message).hint(hint).into());
     }

@@ -8,6 +8,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use nix::fcntl::OFlag;
+
 use crate::limits::{INSTALL_FILE_BYTES_MAX, INSTALL_NAMES_MAX};
 use crate::skills::sandbox::folder;
 
@@ -47,7 +49,7 @@ impl Tree {
     pub(super) fn start(&self, file: &Path, bytes: u64) -> io::Result<Vec<u8>> {
         let path = self.path.join(self.place(file)?);
         // Without O_NONBLOCK a pipe would wait for a writer.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(flags)
@@ -89,10 +91,7 @@ impl Tree {
 pub(super) fn remove(parent: &Path, name: &OsStr) -> io::Result<()> {
     let path = parent.join(name);
     match path.symlink_metadata()?.is_dir() {
-        true => {
-            let parent = folder::open(parent)?;
-            folder::remove(&parent, &parent, name)
-        }
+        true => folder::remove_in(parent, name),
         false => fs::remove_file(path),
     }
 }

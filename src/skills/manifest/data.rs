@@ -22,9 +22,25 @@ const KEEPERS: [(&str, &str, &str); 1] = [(
 )];
 
 /// What every skill may read or none may have, and where programs, not data, lie.
-const NOT_DATA: [&str; 14] = [
-    "/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/proc", "/run", "/sbin",
-    "/sys", "/usr", "/var/run",
+const NOT_DATA: [&str; 18] = [
+    "/bin",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix",
+    "/opt",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/run",
+    "/Applications",
+    "/Library",
+    "/System",
+    "/private/etc",
 ];
 
 /// Points a server that keeps its data beside its program to the private folder; what to

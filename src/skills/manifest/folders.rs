@@ -17,10 +17,29 @@ pub(super) enum Access {
 }
 
 /// Never readable: processes, devices and sockets.
-const CLOSED: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/var/run"];
+const CLOSED: [&str; 6] = [
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run",
+    "/var/run",
+    "/private/var/run",
+];
 /// Never writable: the system itself.
-const SYSTEM: [&str; 9] = [
-    "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/opt",
+const SYSTEM: [&str; 13] = [
+    "/bin",
+    "/boot",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/sbin",
+    "/usr",
+    "/opt",
+    "/Applications",
+    "/Library",
+    "/System",
+    "/private/etc",
 ];
 
 /// Where secrets and start files lie, in the home folder and elsewhere: only for an
@@ -45,6 +64,8 @@ const SENSITIVE: [(&str, &[&str]); 4] = [
             "~/.config/gh",
             "~/.config/rclone",
             "~/.local/share/keyrings",
+            "~/Library/Keychains",
+            "~/Library/Cookies",
         ],
     ),
     (
@@ -60,6 +81,14 @@ const SENSITIVE: [(&str, &[&str]); 4] = [
             "~/.config/opera",
             "~/.var/app",
             "~/snap",
+            "~/Library/Application Support/BraveSoftware",
+            "~/Library/Application Support/Firefox",
+            "~/Library/Application Support/Google/Chrome",
+            "~/Library/Application Support/Microsoft Edge",
+            "~/Library/Application Support/Thunderbird",
+            "~/Library/Mail",
+            "~/Library/Messages",
+            "~/Library/Safari",
         ],
     ),
     (
@@ -80,10 +109,14 @@ const SENSITIVE: [(&str, &[&str]); 4] = [
             "~/.config/fish",
             "~/.config/autostart",
             "~/.config/systemd",
+            "~/Library/LaunchAgents",
             "/var/spool/cron",
         ],
     ),
-    ("holds the settings of the machine", &["/etc"]),
+    (
+        "holds the settings of the machine",
+        &["/etc", "/private/etc"],
+    ),
 ];
 
 /// A file or folder that a manifest gives to a skill.

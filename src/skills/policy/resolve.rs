@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
+use crate::skills::sandbox::ROOT_GROUPS;
 
 /// A file that passed all checks.
 #[derive(Debug)]
@@ -160,7 +161,8 @@ fn changeable(metadata: &Metadata) -> Option<String> {
     }
     let gid = metadata.gid();
     // Many systems give each account a private group with the same id.
-    let own_group = gid == 0 || (gid == us && nix::unistd::getegid().as_raw() == gid);
+    let own_group =
+        ROOT_GROUPS.contains(&gid) || (gid == us && nix::unistd::getegid().as_raw() == gid);
     (metadata.mode() & GROUP_WRITES != 0 && !own_group)
         .then(|| format!("can be changed by the group {gid}"))
 }

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 use super::policy::{Policy, Report};
@@ -35,7 +36,7 @@ pub(in crate::skills) fn send(
         socket.as_raw_fd(),
         &[IoSlice::new(&bytes)],
         &rights,
-        MsgFlags::MSG_NOSIGNAL,
+        MsgFlags::empty(),
         None,
     )?;
     let mut socket = socket;
@@ -52,9 +53,9 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<(Policy, [OwnedFd; 3])>
             socket.as_raw_fd(),
             &mut slices,
             Some(&mut room),
-            MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_WAITALL,
+            MsgFlags::MSG_WAITALL,
         )?;
-        let mut pipes = Vec::new();
+        let mut pipes: Vec<OwnedFd> = Vec::new();
         for each in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(found) = each {
                 // SAFETY: the kernel has just created these descriptors for us,
@@ -64,6 +65,10 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<(Policy, [OwnedFd; 3])>
         }
         pipes
     };
+    for pipe in &pipes {
+        // Not every system can do this at once, and this process has one thread.
+        fcntl(pipe, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
     let pipes = pipes
         .try_into()
         .map_err(|_| io::Error::other("no pipes came with the policy"))?;

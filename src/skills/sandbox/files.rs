@@ -1,5 +1,5 @@
 //! The files that a skill may use: the profile's and its own grants, with links
-//! followed. Landlock and the new root are both built from them.
+//! followed. The layers of files are built from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -8,7 +8,6 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::policy::Policy;
-use super::profile;
 use crate::limits::SANDBOX_LINKS_MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +26,9 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of(policy: &Policy) -> Files {
-        let (read, write) = (profile::read(policy), profile::write(policy));
-        Files::resolve(&read, &write, &policy.asked, &policy.installed)
+    /// The files of `policy`, which may be read or changed by these paths.
+    pub(super) fn of(policy: &Policy, read: &[PathBuf], write: &[PathBuf]) -> Files {
+        Files::resolve(read, write, &policy.asked, &policy.installed)
     }
 
     fn resolve(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 use crate::skills::spec::{Network, SkillSpec};
 
 /// The private folders of a skill, and the variables that point programs to them.
@@ -56,7 +56,7 @@ pub(crate) struct Policy {
     pub(crate) strict: bool,
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 impl Policy {
     /// The policy of `spec`, without a private folder.
     pub(in crate::skills) fn of(spec: &SkillSpec) -> Policy {
@@ -156,6 +156,8 @@ pub enum Layer {
     Landlock,
     /// Which system calls it may make.
     Seccomp,
+    /// On macOS: which files, hosts, services and processes it may use.
+    Seatbelt,
     /// Limits on memory, CPU time and processes of the whole tree.
     Watchdog,
     /// No process outlives the gateway.
@@ -163,21 +165,8 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// In the order in which they are applied.
-    pub const ALL: [Layer; 12] = [
-        Layer::Namespaces,
-        Layer::Proc,
-        Layer::Root,
-        Layer::Network,
-        Layer::Cgroup,
-        Layer::Rlimits,
-        Layer::Capabilities,
-        Layer::NoNewPrivileges,
-        Layer::Landlock,
-        Layer::Seccomp,
-        Layer::Watchdog,
-        Layer::Orphans,
-    ];
+    /// Those of this system, in the order in which they are applied.
+    pub const ALL: &[Layer] = super::system::LAYERS;
 
     pub fn name(self) -> &'static str {
         match self {
@@ -191,6 +180,7 @@ impl Layer {
             Layer::NoNewPrivileges => "no_new_privileges",
             Layer::Landlock => "landlock",
             Layer::Seccomp => "seccomp",
+            Layer::Seatbelt => "seatbelt",
             Layer::Watchdog => "watchdog",
             Layer::Orphans => "orphans",
         }
@@ -243,12 +233,11 @@ impl Layers {
     }
 
     fn missing(&self) -> impl Iterator<Item = Layer> {
-        Layer::ALL
-            .into_iter()
-            .filter(|layer| *layer != Layer::Cgroup && self.state(*layer) != LayerState::Enforced)
+        let all = Layer::ALL.iter().copied();
+        all.filter(|layer| *layer != Layer::Cgroup && self.state(*layer) != LayerState::Enforced)
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
     pub(super) fn set(&mut self, layer: Layer, state: LayerState, why: impl Into<String>) {
         self.0.push((layer, state, why.into()));
     }

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use mimo::skills::launcher::Launched;
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
+use mimo::skills::supervised::Launched;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

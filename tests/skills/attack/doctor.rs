@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use mimo::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
-use mimo::skills::launcher::{LaunchSettings, launch};
 use mimo::skills::sandbox::policy::{Layer, Report};
+use mimo::skills::supervised::{LaunchSettings, launch};
 use serde_json::Value;
 
 use super::world::{World, finish, spec};
@@ -35,7 +35,8 @@ fn doctor_names_every_layer_with_state_and_reason() {
         .iter()
         .filter_map(|each| each["name"].as_str())
         .collect();
-    assert_eq!(names, Layer::ALL.map(Layer::name));
+    let all: Vec<&str> = Layer::ALL.iter().map(|layer| layer.name()).collect();
+    assert_eq!(names, all);
     for each in told {
         let state = each["state"].as_str().expect("a state");
         assert!(["enforced", "partial", "absent"].contains(&state), "{each}");

@@ -13,6 +13,8 @@ mod doctor;
 mod files;
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(target_os = "macos")]
+mod macos;
 #[cfg(target_os = "linux")]
 mod metadata;
 #[cfg(target_os = "linux")]
@@ -27,7 +29,7 @@ mod processes;
 #[cfg(target_os = "linux")]
 mod runners;
 mod servers;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod world;
 
 /// The path of each refusal of `entry` by the default rules.

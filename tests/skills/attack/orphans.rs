@@ -6,8 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mimo::skills::launcher::Launched;
 use mimo::skills::sandbox::end_of;
+use mimo::skills::supervised::Launched;
 
 use super::world::{World, python};
 

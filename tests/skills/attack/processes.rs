@@ -199,7 +199,7 @@ fn every_layer_the_kernel_has_is_enforced() {
         panic!("{ran:?}");
     };
     for layer in Layer::ALL {
-        let reported = layers.0.iter().filter(|(each, ..)| *each == layer).count();
+        let reported = layers.0.iter().filter(|(each, ..)| each == layer).count();
         assert_eq!(reported, 1, "{layer:?} in {layers:?}");
     }
     // Layers that every supported kernel has, with or without namespaces.
@@ -214,7 +214,7 @@ fn every_layer_the_kernel_has_is_enforced() {
 }
 
 /// A process that lives in its own sandbox until its stdin closes.
-fn neighbour(world: &World) -> (mimo::skills::launcher::Launched, Vec<i32>) {
+fn neighbour(world: &World) -> (mimo::skills::supervised::Launched, Vec<i32>) {
     use std::io::Read;
     let mut launched = world.start(&super::world::python(
         "print('up', flush=True)\nsys.stdin.read()\nprint('alive')",

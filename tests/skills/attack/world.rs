@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mimo::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
-use mimo::skills::launcher::{LaunchSettings, Launched, launch};
 use mimo::skills::sandbox::policy::{KillReason, Report};
 use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use mimo::skills::supervised::{LaunchSettings, Launched, launch};
 
 use crate::support::machine::PYTHON;
 

@@ -64,13 +64,19 @@ fn path_of(folder: &OwnedFd) -> String {
 /// Removes the folder `name` in `parent` with everything in it, however deep, in
 /// constant descriptors and without recursion: inner folders are moved up to `top`, on
 /// the same file system, and removed there.
-pub(in crate::skills) fn remove(top: &OwnedFd, parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+pub(super) fn remove(top: &OwnedFd, parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
     let mut next = 0_u64;
     let mut waiting = vec![moved_up(top, parent, name, &mut next)?];
     while let Some(name) = waiting.pop() {
         empty(top, &name, &mut next, &mut waiting)?;
     }
     Ok(())
+}
+
+/// Removes the folder `name` in `parent` with everything in it.
+pub(in crate::skills) fn remove_in(parent: &Path, name: &OsStr) -> io::Result<()> {
+    let parent = open(parent)?;
+    remove(&parent, &parent, name)
 }
 
 /// Removes what interrupted calls of [`remove`] left in `top`.

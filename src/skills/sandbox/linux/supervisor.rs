@@ -21,7 +21,7 @@ use super::notify::{self, Notifier};
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::tree::View;
 use super::watchdog::Watchdog;
-use super::{control, disk, excess, guard, init, landlock, process};
+use super::{control, disk, excess, guard, init, landlock, process, profile};
 use crate::limits::{SANDBOX_SOCKET_BYTES_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX};
 
 /// Runs `mimo __sandbox`. This process never has a second thread.
@@ -54,7 +54,7 @@ fn supervise() -> io::Result<()> {
         Isolation::None => guard::begin()?,
         _ => gateway_end,
     };
-    let files = Files::of(&policy);
+    let files = Files::of(&policy, &profile::read(&policy), &profile::write(&policy));
     let (calls, listener) = UnixStream::pair()?;
     let start = Start {
         policy: &policy,

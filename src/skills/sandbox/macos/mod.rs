@@ -1,0 +1,37 @@
+//! The sandbox of macOS: Seatbelt holds the skill, limits of the kernel each of its
+//! processes, and a watchdog all of them.
+//!
+//! ```text
+//! gateway -> G (`mimo __sandbox`, kills what L leaves) -> L (supervises, leads the
+//! session) -> C (sets its limits, becomes sandbox-exec, which becomes the skill)
+//! ```
+
+use super::policy::Layer;
+use super::{control, files, policy, seatbelt};
+
+mod child;
+pub(in crate::skills) mod folder;
+mod guard;
+mod process;
+mod queue;
+mod supervisor;
+mod tree;
+mod watchdog;
+
+pub use supervisor::main;
+
+/// Groups whose members are root, or may become it: wheel and admin, to which Homebrew
+/// gives its folders.
+pub(in crate::skills) const ROOT_GROUPS: &[u32] = &[0, 80];
+
+/// The layers in the order in which they are applied.
+pub(super) const LAYERS: &[Layer] = &[
+    Layer::Orphans,
+    Layer::Watchdog,
+    Layer::Rlimits,
+    Layer::Network,
+    Layer::Seatbelt,
+];
+
+/// The system itself keeps other programs out of the gateway's memory.
+pub(in crate::skills) fn protect_gateway() {}
