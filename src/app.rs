@@ -82,14 +82,11 @@ pub(crate) struct App {
     clock: Arc<dyn Clock>,
 }
 
-/// The same program even when its file is replaced while it runs.
-const OURSELVES: &str = "/proc/self/exe";
-
 /// Installs the packages of skills as a serving Mimo does.
 pub(crate) fn installer(config: &Config) -> Installer {
     let packages = config.data_folder.join(PACKAGES);
     Installer::new(
-        OURSELVES.into(),
+        crate::config::own_program(),
         config.skills.strict,
         packages,
         config.skills.home.clone(),
@@ -99,7 +96,7 @@ pub(crate) fn installer(config: &Config) -> Installer {
 /// Starts skills as a serving Mimo does.
 pub(crate) fn launcher(config: &Config, clock: Arc<dyn Clock>) -> SandboxLauncher {
     SandboxLauncher::new(
-        OURSELVES.into(),
+        crate::config::own_program(),
         Records::below(&config.data_folder),
         config.skills.strict,
         installer(config),

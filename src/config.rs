@@ -28,7 +28,7 @@ pub(crate) use ask::AskSettings;
 pub(crate) use ask::Synthesis;
 pub(crate) use embedding::{EmbeddingSettings, choose_model};
 pub(crate) use endpoint::EndpointSettings;
-pub(crate) use environment::{COMPLETING, Environment};
+pub(crate) use environment::{COMPLETING, Environment, own_program};
 pub(crate) use http::{HttpSettings, parse_address};
 pub(crate) use memory::{MemorySettings, RetentionSettings};
 pub(crate) use private::{private_file, private_folder};

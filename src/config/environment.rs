@@ -111,6 +111,17 @@ pub(crate) struct Environment {
     pub(crate) read_secret: Option<fn(&str) -> Option<OsString>>,
 }
 
+/// Mimo's own program, to be started again. On Linux it is the same even when its file is
+/// replaced while it runs.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn own_program() -> PathBuf {
+    match cfg!(target_os = "linux") {
+        true => "/proc/self/exe".into(),
+        // A start with no path fails with its own message.
+        false => std::env::current_exe().unwrap_or_default(),
+    }
+}
+
 impl Environment {
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn of_this_process() -> Self {
