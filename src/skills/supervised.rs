@@ -18,8 +18,7 @@ use crate::limits::SANDBOX_REPORT_BYTES_MAX;
 /// How a skill is launched, beside what its spec says.
 #[derive(Clone, Copy, Debug)]
 pub struct LaunchSettings<'a> {
-    /// Mimo itself: `/proc/self/exe`, which stays the same program when its file
-    /// is replaced.
+    /// Mimo itself.
     pub executable: &'a Path,
     /// The skill's private folder, absolute; created where it is missing.
     pub state_folder: &'a Path,

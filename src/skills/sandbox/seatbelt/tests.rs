@@ -1,151 +1,11 @@
 //! The attacks of tests/skills/attack as questions to the profile, answered by a reader of
 //! its rules: Seatbelt itself is on macOS only.
 
+mod reader;
+
 use super::*;
 use crate::skills::sandbox::policy::Bounds;
-
-/// What a rule is asked about.
-#[derive(Clone, Copy)]
-enum Object<'a> {
-    Path(&'a str),
-    Fact(&'a str),
-    Service(&'a str),
-    Semaphore(&'a str),
-    /// A protocol and a port of another machine.
-    Remote(&'a str, u16),
-    /// A protocol and a port of this one.
-    Local(&'a str, u16),
-    Socket(&'a str),
-    Process(&'a str),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Term {
-    Word(String),
-    Text(String),
-    List(Vec<Term>),
-}
-
-impl Term {
-    fn list(&self) -> &[Term] {
-        match self {
-            Term::List(terms) => terms,
-            other => panic!("a list, not {other:?}"),
-        }
-    }
-
-    fn word(&self) -> &str {
-        match self {
-            Term::Word(text) | Term::Text(text) => text,
-            other => panic!("a word, not {other:?}"),
-        }
-    }
-}
-
-fn read(text: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Term> {
-    while text.next_if(|c| c.is_whitespace()).is_some() {}
-    match text.next()? {
-        '(' => {
-            let mut terms = Vec::new();
-            loop {
-                while text.next_if(|c| c.is_whitespace()).is_some() {}
-                if text.next_if_eq(&')').is_some() {
-                    return Some(Term::List(terms));
-                }
-                terms.push(read(text).expect("a list is closed"));
-            }
-        }
-        ')' => panic!("a list is closed twice"),
-        '"' => {
-            let mut out = String::new();
-            loop {
-                match text.next().expect("a text is closed") {
-                    '"' => return Some(Term::Text(out)),
-                    '\\' => out.push(text.next().expect("what is escaped")),
-                    c => out.push(c),
-                }
-            }
-        }
-        first => {
-            let mut out = String::from(first);
-            let is_part = |c: &char| !c.is_whitespace() && !matches!(c, '(' | ')' | '"');
-            while let Some(c) = text.next_if(is_part) {
-                out.push(c);
-            }
-            Some(Term::Word(out))
-        }
-    }
-}
-
-fn rules(profile: &str) -> Vec<Term> {
-    let mut text = profile.chars().peekable();
-    std::iter::from_fn(|| read(&mut text)).collect()
-}
-
-/// Whether `profile` lets `operation` be done with `object`.
-fn allows(profile: &str, operation: &str, object: Object<'_>) -> bool {
-    let mut allowed = false;
-    for rule in rules(profile) {
-        let mut rule = rule.list();
-        if rule[0].word() == "if" {
-            rule = rule[2].list();
-        }
-        let is_rule = matches!(rule[0].word(), "allow" | "deny");
-        let (names, filters): (Vec<_>, Vec<_>) = rule[1..]
-            .iter()
-            .partition(|term| matches!(term, Term::Word(_)));
-        let covers = |name: &&Term| match name.word().strip_suffix('*') {
-            Some(start) => operation.starts_with(start),
-            None => name.word() == operation || name.word() == "default",
-        };
-        let applies =
-            filters.is_empty() || filters.iter().any(|filter| matches(filter.list(), object));
-        if is_rule && names.iter().any(covers) && applies {
-            allowed = rule[0].word() == "allow";
-        }
-    }
-    allowed
-}
-
-fn matches(filter: &[Term], object: Object<'_>) -> bool {
-    let argument = filter.get(1);
-    match (filter[0].word(), object) {
-        ("literal" | "path", Object::Path(path)) => argument.expect("a path").word() == path,
-        ("subpath", Object::Path(path) | Object::Socket(path)) => {
-            Path::new(path).starts_with(argument.expect("a path").word())
-        }
-        ("require-all", Object::Path(_)) => {
-            filter[1..].iter().all(|each| matches(each.list(), object))
-        }
-        ("vnode-type", Object::Path(_)) => true,
-        ("sysctl-name", Object::Fact(name)) => argument.expect("a name").word() == name,
-        ("sysctl-name-prefix", Object::Fact(name)) => {
-            name.starts_with(argument.expect("a name").word())
-        }
-        ("global-name", Object::Service(name)) => argument.expect("a name").word() == name,
-        ("ipc-posix-name-prefix", Object::Semaphore(name)) => {
-            name.starts_with(argument.expect("a name").word())
-        }
-        ("target", Object::Process(whose)) => argument.expect("whose").word() == whose,
-        ("remote" | "local", Object::Socket(_)) => {
-            let is_socket = argument.expect("a protocol").word() == "unix-socket";
-            is_socket
-                && filter
-                    .get(2)
-                    .is_none_or(|each| matches(each.list(), object))
-        }
-        ("remote", Object::Remote(protocol, port)) => {
-            let port = format!("*:{port}");
-            let is_port = filter.get(2).is_none_or(|each| each.word() == port);
-            argument.expect("a protocol").word() == protocol && is_port
-        }
-        ("local", Object::Local(protocol, port)) => {
-            let port = format!("localhost:{port}");
-            argument.expect("a protocol").word() == protocol && filter[2].word() == port
-        }
-        _ => false,
-    }
-}
+use reader::{Object, allows, rules};
 
 const HOME: &str = "/Users/ada/Library/Application Support/mimo/skills/attacker";
 const SECRET: &str = "/Users/ada/.ssh/id_ed25519";
@@ -191,6 +51,63 @@ fn can(policy: &Policy, operation: &str, path: &str) -> bool {
 fn profile_of_an_attacker_without_grants_is_as_reviewed() {
     let reviewed = include_str!("attacker.sb");
     assert_eq!(of(&attacker()), reviewed);
+}
+
+/// What `change` adds to the attacker's profile, without the names on the way.
+fn added(change: impl FnOnce(&mut Policy)) -> Vec<String> {
+    let mut policy = attacker();
+    let before = of(&policy);
+    change(&mut policy);
+    let profile = of(&policy);
+    let new = profile.lines().filter(|line| {
+        let is_old = before.lines().any(|old| old == *line);
+        !is_old && !line.contains("literal \"/Users/ada/work")
+    });
+    new.map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn grants_add_the_reviewed_rules_and_no_others() {
+    let files = added(|policy| {
+        policy.read = vec!["/Users/ada/work/read".into()];
+        policy.write = vec!["/Users/ada/work/write".into()];
+    });
+    assert_eq!(
+        files,
+        [
+            "(subpath \"/Users/ada/work/read\")",
+            "(subpath \"/Users/ada/work/write\")",
+            "(allow file-write* (subpath \"/Users/ada/work/write\"))",
+        ]
+    );
+    let ports = added(|policy| {
+        policy.network = NetworkAccess::Ports(vec![443]);
+        policy.listen = vec![8123];
+    });
+    assert_eq!(
+        ports,
+        [
+            "(allow system-socket)",
+            "(allow network-outbound",
+            "(literal \"/private/var/run/mDNSResponder\")",
+            "(remote tcp \"*:443\")",
+            "(remote udp))",
+            "(global-name \"com.apple.SystemConfiguration.DNSConfiguration\")",
+            "(global-name \"com.apple.SystemConfiguration.configd\")",
+            "(global-name \"com.apple.dnssd.service\")",
+            "(global-name \"com.apple.trustd.agent\"))",
+            "(allow sysctl-read (sysctl-name-prefix \"net.routetable.\"))",
+            "(allow network-bind network-inbound (local tcp \"localhost:8123\"))",
+        ]
+    );
+    let docker = added(|policy| policy.daemon_socket = true);
+    assert_eq!(
+        docker,
+        [
+            "(allow system-socket (socket-domain AF_UNIX))",
+            "(allow network-outbound (remote unix-socket))",
+        ]
+    );
 }
 
 #[test]
