@@ -78,6 +78,8 @@ await withBrowser(async (open) => {
   await card("Calls by minute").getByRole("img", { name: /^Calls by minute: [1-9]/ }).waitFor();
   await card("Calls by tool").getByRole("row", { name: /^ask_mimo 1 0$/ }).waitFor();
   await accessible(page, "status");
+  await card("Memories by day").getByText("As a table").click();
+  await page.evaluate(() => scrollTo(0, 0));
   if (folder) await page.screenshot({ path: join(folder, "view-status.png"), fullPage: true });
 
   await page.emulateMedia({ colorScheme: "dark" });
