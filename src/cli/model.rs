@@ -10,6 +10,7 @@ use super::output::Output;
 use crate::app::{self, InstalledModel};
 use crate::clock::Clock;
 use crate::config::{Config, EmbeddingSettings, choose_model, private_folder};
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::printable;
 
@@ -168,7 +169,7 @@ fn choose(name: &str, config: &Config, clock: Arc<dyn Clock>, output: &Output) -
         ..config.clone()
     };
     let exists = app::store_as_it_is(config).is_ok_and(|store| store.exists());
-    let left = match exists {
+    let left: usize = match exists {
         true => {
             let memories = app::memories(&changed, clock)?;
             app::run(async { Ok(memories.count_unencoded().await?) })?
@@ -185,8 +186,9 @@ fn choose(name: &str, config: &Config, clock: Arc<dyn Clock>, output: &Output) -
     }
     if left > 0 {
         text += &format!(
-            "  to encode: {left} memories, in the background of a running Mimo, or at once:\n  \
+            "  to encode: {}, in the background of a running Mimo, or at once:\n  \
              mimo{} memory reembed\n",
+            counted(left, "memory", "memories"),
             config.options
         );
     }
