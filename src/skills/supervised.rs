@@ -90,6 +90,7 @@ pub(super) fn launch_policy(executable: &Path, policy: &Policy) -> Result<Launch
             their_stderr.as_raw_fd(),
         ];
         control::send(&process.control, policy, pipes)?;
+        sandbox::wait_until_received(&process.control)?;
         let lines = BufReader::new(process.control.try_clone()?);
         Ok(Launched {
             stdin,

@@ -7,6 +7,8 @@
 //!
 //! Without a pid namespace there is no I, and L has a guard between it and the gateway.
 
+use std::os::unix::net::UnixStream;
+
 use super::policy::Layer;
 use super::{control, files, policy};
 
@@ -61,6 +63,11 @@ pub(super) const LAYERS: &[Layer] = &[
 pub(in crate::skills) fn protect_gateway() {
     // Where this fails, the sandbox itself still keeps skills out.
     let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// Descriptors may be closed here as soon as they are sent.
+pub(in crate::skills) fn wait_until_received(_control: &UnixStream) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// A descriptor that becomes readable when the process `pid` ends.

@@ -6,6 +6,9 @@
 //! session) -> C (sets its limits, becomes sandbox-exec, which becomes the skill)
 //! ```
 
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+
 use super::policy::Layer;
 use super::{control, files, policy, seatbelt};
 
@@ -32,6 +35,12 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer::Network,
     Layer::Seatbelt,
 ];
+
+/// A descriptor that is closed on its way may be lost on macOS, so the supervisor says that
+/// it has them.
+pub(in crate::skills) fn wait_until_received(mut control: &UnixStream) -> io::Result<()> {
+    control.read_exact(&mut [0])
+}
 
 /// The system itself keeps other programs out of the gateway's memory.
 pub(in crate::skills) fn protect_gateway() {}

@@ -38,8 +38,9 @@ pub fn main() -> ExitCode {
 
 fn supervise() -> io::Result<()> {
     process::close_inherited()?;
-    let up = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut up = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (policy, pipes) = control::receive(&up)?;
+    up.write_all(b"R")?;
     let gateway = Pid::from_raw(policy.gateway);
     if getppid() != gateway {
         return Err(io::Error::other("its gateway is gone"));
