@@ -269,7 +269,7 @@ fn builtin_encoder(name: &'static str, config: &Config, clock: Arc<dyn Clock>) -
     if !app::store_as_it_is(config).is_ok_and(|store| store.exists()) {
         return finding;
     }
-    let languages = app::run(async { Ok(app::memories(config, clock)?.languages().await?) });
+    let languages = app::run(async { app::memories(config, clock)?.languages().await });
     let Languages { told, foreign } = languages.unwrap_or_default();
     if told < LANGUAGE_MEMORIES_MIN || 2 * foreign <= told {
         return finding;

@@ -172,7 +172,7 @@ fn choose(name: &str, config: &Config, clock: Arc<dyn Clock>, output: &Output) -
     let left: usize = match exists {
         true => {
             let memories = app::memories(&changed, clock)?;
-            app::run(async { Ok(memories.count_unencoded().await?) })?
+            app::run(async { memories.count_unencoded().await })?
         }
         false => 0,
     };

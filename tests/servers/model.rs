@@ -295,6 +295,6 @@ fn doctor_suggests_the_model_for_memories_in_other_languages() {
 fn encoder(home: &Home) -> Value {
     let report = home.json(&["doctor", "--quick"]);
     let findings = report["mimo"].as_array().expect("findings").iter();
-    let encoder = findings.filter(|finding| finding["name"] == "encoder");
-    encoder.cloned().next().expect("the encoder's finding")
+    let mut encoder = findings.filter(|finding| finding["name"] == "encoder");
+    encoder.next().cloned().expect("the encoder's finding")
 }
