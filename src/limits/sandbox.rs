@@ -23,3 +23,9 @@ pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
 pub(crate) const SANDBOX_LINKS_MAX: usize = 40;
 /// Searches for orphans of a tree without a pid namespace.
 pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;
+/// Levels of folders in a skill's private folder; npm's stay under 30.
+pub(crate) const SANDBOX_FOLDER_DEPTH_MAX: usize = 64;
+/// Entries of the private folder that are examined before the next measurement of memory,
+/// where it is walked by paths.
+#[cfg(any(test, target_os = "macos"))]
+pub(crate) const SANDBOX_WALK_ENTRIES_MAX: usize = 1_024;

@@ -26,8 +26,6 @@ pub(crate) const SANDBOX_CPU_ESTIMATE_SECONDS: u64 = 2;
 pub(crate) const SANDBOX_STOPPED_SECONDS_MAX: u64 = 5;
 /// Measurements in a row that may find the open files of a process unreadable.
 pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
-/// Levels of folders in a skill's private folder; npm's stay under 30.
-pub(crate) const SANDBOX_FOLDER_DEPTH_MAX: usize = 64;
 /// How long the private folder is walked before the next measurement of memory.
 pub(crate) const SANDBOX_WALK_MILLIS_MAX: u64 = 5;
 /// How long the processes of a control group may take to end after they were killed.

@@ -15,6 +15,9 @@ mod files;
 pub mod policy;
 #[cfg_attr(not(any(test, target_os = "macos")), allow(dead_code))]
 mod seatbelt;
+#[cfg(any(test, target_os = "macos"))]
+#[cfg_attr(not(target_os = "macos"), allow(dead_code))]
+mod size;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(target_os = "macos", path = "macos/mod.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "none.rs")]

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 
 use super::policy::Layer;
-use super::{control, files, policy, seatbelt};
+use super::{control, files, policy, seatbelt, size};
 
 mod child;
 pub(in crate::skills) mod folder;

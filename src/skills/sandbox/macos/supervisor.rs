@@ -83,7 +83,7 @@ fn supervise() -> io::Result<()> {
     // Only the skill may hold them, so that they close with it.
     drop(pipes);
     let mut tree = Tree::new(Pid::this(), Some(skill));
-    let watchdog = Watchdog::new(policy.bounds);
+    let watchdog = Watchdog::new(&policy);
     let killed = match queue.watch_end(skill) {
         Ok(true) => watch(watchdog, &mut tree, skill, &queue, &up),
         // It has ended already.
@@ -130,7 +130,7 @@ fn layers(network: &NetworkAccess) -> Layers {
     layers.set(
         Layer::Watchdog,
         LayerState::Partial,
-        "memory, CPU time, processes; not the size of the private folder",
+        "memory, CPU time, processes, the private folder; not deleted files that are held open",
     );
     layers.set(
         Layer::Rlimits,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::policy::{Bounds, KillReason, Report};
+use super::policy::{Bounds, KillReason, Policy, Report};
 use super::process::Examined;
+use super::size::FolderSize;
 use crate::clock::{Clock, SystemClock};
 use crate::limits::{
     SANDBOX_NEAR_PERCENT, SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
@@ -17,12 +18,16 @@ pub(super) struct Watchdog {
     running: BTreeMap<(i32, (u64, u64)), u64>,
     /// That of those that have ended, as it was last seen.
     ended_nanos: u64,
+    folder: Option<FolderSize>,
 }
 
 impl Watchdog {
-    pub(super) fn new(bounds: Bounds) -> Watchdog {
+    pub(super) fn new(policy: &Policy) -> Watchdog {
+        let bounds = policy.bounds;
+        let folder = policy.state_folder.as_ref();
         Watchdog {
             bounds,
+            folder: folder.map(|folder| FolderSize::new(folder, bounds.disk_bytes)),
             memory_bytes: 0,
             running: BTreeMap::new(),
             ended_nanos: 0,
@@ -47,6 +52,7 @@ impl Watchdog {
         let nanos = self.ended_nanos.saturating_add(sum(|seen| seen.cpu_nanos));
         let cpu_seconds = nanos / 1_000_000_000;
         let bounds = self.bounds;
+        let disk = self.folder.as_mut().and_then(FolderSize::look);
         let counted = [
             (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),
             (
@@ -55,6 +61,7 @@ impl Watchdog {
                 bounds.processes,
             ),
             (KillReason::Cpu, cpu_seconds, bounds.cpu_seconds),
+            (KillReason::Disk, disk.unwrap_or(0), bounds.disk_bytes),
         ];
         let exceeded = counted
             .into_iter()
