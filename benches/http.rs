@@ -28,6 +28,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use serde_json::{Value, json};
 use support::{milliseconds, quantile};
+use tokio::runtime::Builder;
 
 const RATE: u32 = 300;
 const SECONDS: u32 = 5;
@@ -41,14 +42,16 @@ const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 const PONG: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "bare") {
-        return serve_bare();
+    let has = |word: &str| std::env::args().any(|argument| argument == word);
+    if has("bare") {
+        return serve_bare(has("threads"));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let key = prepare(folder.path());
     let mimo = Server::start(mimo(folder.path()).args(["serve", "--http", "127.0.0.1:0"]));
     let program = std::env::current_exe().expect("this program");
-    let bare = Server::start(Command::new(program).arg("bare"));
+    let bare = Server::start(Command::new(&program).arg("bare"));
+    let threads = Server::start(Command::new(program).args(["bare", "threads"]));
     store(&mimo, &key);
     let ping = request("/mcp", &key, PING);
     let search = json!({"tool": "memory_search", "arguments": {"query": "which port is used"}});
@@ -59,22 +62,26 @@ fn main() {
         _ => &*ping,
     };
     let mut loads = [
-        Load::new("ping on bare axum"),
+        Load::new("ping on bare axum, on one thread"),
+        Load::new("ping on bare axum, on the threads of Mimo"),
         Load::new("ping on Mimo"),
         Load::new("every tenth a search, on Mimo"),
     ];
     for round in 0..=ROUNDS {
-        let [plain, pings, mixed] = &mut loads;
+        let [plain, threaded, pings, mixed] = &mut loads;
         plain.run(&bare, &protocol, round);
+        threaded.run(&threads, &protocol, round);
         pings.run(&mimo, &protocol, round);
         mixed.run(&mimo, &mix, round);
     }
     let cpu = loads.map(Load::print);
-    let ratio = (cpu[1] / cpu[0] * 100.0).round() / 100.0;
-    println!(
-        "{}",
-        json!({"bench": "http", "figure": "cpu_a_ping_times_bare", "ratio": ratio})
-    );
+    for (nth, name) in [(0, "one thread"), (1, "the threads of Mimo")] {
+        let ratio = (cpu[2] / cpu[nth] * 100.0).round() / 100.0;
+        println!(
+            "{}",
+            json!({"bench": "http", "figure": "cpu_a_ping_times_bare", "on": name, "ratio": ratio})
+        );
+    }
 }
 
 fn mimo(folder: &Path) -> Command {
@@ -124,18 +131,23 @@ fn request(path: &str, key: &str, body: &str) -> String {
 }
 
 /// The least that axum does for a request: its body is read and parsed, and answered.
-#[tokio::main(flavor = "current_thread")]
-async fn serve_bare() {
+fn serve_bare(on_threads: bool) {
+    let runtime = match on_threads {
+        true => Builder::new_multi_thread().enable_all().build(),
+        false => Builder::new_current_thread().enable_all().build(),
+    };
     let answer = async |body: Bytes| {
         let parsed: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(parsed["method"], "ping");
         ([(CONTENT_TYPE, "application/json")], PONG)
     };
     let router = Router::new().route("/mcp", post(answer));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.expect("an address");
-    eprintln!("http://{}/", listener.local_addr().expect("bound"));
-    axum::serve(listener, router).await.expect("it serves");
+    runtime.expect("a runtime").block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("an address");
+        eprintln!("http://{}/", listener.local_addr().expect("bound"));
+        axum::serve(listener, router).await.expect("it serves");
+    });
 }
 
 struct Server {
