@@ -185,16 +185,20 @@ async fn by_keyword(
         true => "count(*)",
         false => "count(DISTINCT memory)",
     };
+    // Each OFFSET keeps the order of the work: the best memories are looked up first, and
+    // no more of them than it takes to find enough that pass the filter.
     let sql = format!(
         "WITH p AS MATERIALIZED ({matches}), \
          i AS (SELECT phrase, greatest(ln(greatest({documents}::float8 - count(*) + 0.5, 1e-300) \
          / (count(*) + 0.5)), 1e-6) AS idf FROM p GROUP BY phrase), \
          s AS (SELECT p.memory, sum(i.idf * p.count * 2.2 \
-         / (p.count + 1.2 * (0.25 + 0.75 * p.length / {average}::float8))) AS score \
+         / (p.count + 1.2 * (0.25 + 0.75::float8 * p.length / {average}::float8)))::real AS score \
          FROM p JOIN i USING (phrase) GROUP BY p.memory) \
-         (SELECT m.id, s.score::real, m.thread, m.position FROM s \
-         JOIN memory m ON m.id = s.memory WHERE {passes} \
-         ORDER BY s.score::real DESC, m.id LIMIT {limit}) \
+         (SELECT s.memory, s.score, m.thread, m.position \
+         FROM (SELECT memory, score FROM s ORDER BY score DESC, memory OFFSET 0) s, \
+         LATERAL (SELECT m.thread, m.position FROM memory m \
+         WHERE m.id = s.memory AND {passes} OFFSET 0) m \
+         ORDER BY s.score DESC, s.memory LIMIT {limit}) \
          UNION ALL SELECT {counted}, NULL, NULL, asked FROM p GROUP BY asked",
         passes = values.passing(&query.filter)
     );
