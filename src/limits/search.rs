@@ -37,8 +37,8 @@ pub(crate) const CANDIDATES_MAX: usize = 2_000;
 pub(crate) const NEAREST_RESCORED_FACTOR: usize = 4;
 /// The least number of exact cosines.
 pub(crate) const NEAREST_RESCORED_MIN: usize = 100;
-/// The factor by which that number grows if a filter drops most of them.
-pub(crate) const NEAREST_RESCORED_GROWTH: usize = 8;
+/// The most by which that number is multiplied if a filter drops too many of them.
+pub(crate) const NEAREST_RESCORED_GROWTH: usize = 16;
 /// With at most this many memories that pass the filter, all are compared instead.
 pub(crate) const NEAREST_COMPARED_MAX: usize = 4_096;
 

@@ -17,6 +17,13 @@ pub(super) fn apart_from(position: i64) -> Option<i64> {
     (position - other >= APART_POSITIONS_MIN).then_some(other)
 }
 
+/// How many of the nearest to compare after `found` of the first `depth` passed a filter,
+/// so that half of them give `limit` if the same share passes, and a quarter more, because
+/// fewer may.
+pub(super) fn next_depth(found: usize, depth: usize, limit: usize) -> usize {
+    depth.saturating_mul(limit).saturating_mul(5) / (2 * found.max(1))
+}
+
 /// A candidate of one side of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
@@ -67,4 +74,16 @@ pub(crate) struct Surroundings {
     /// The mean cosine of adjacent memories near it, less that of memories of the
     /// thread that are far from each other; `None` in a short thread.
     pub(crate) coherence: Option<f32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_depth_follows_the_share_that_passed() {
+        assert_eq!(next_depth(200, 405, 200), 1_012, "half of them");
+        assert_eq!(next_depth(40, 800, 200), 10_000, "one of twenty");
+        assert_eq!(next_depth(0, 800, 200), 400_000, "none");
+    }
 }

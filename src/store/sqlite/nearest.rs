@@ -19,6 +19,7 @@ use super::codes::{Space, VectorId};
 use super::rows::{self, Condition};
 use crate::limits;
 use crate::meter::store::NEAREST_WIDENED;
+use crate::store::candidates::next_depth;
 use crate::store::memory::{Filter, MemoryId};
 use crate::store::{ProjectSet, StoreError};
 use crate::vector::Probe;
@@ -49,8 +50,8 @@ pub(super) fn nearest<T>(
     let mut keep = least;
     while !open.is_empty() {
         let lists = shortlists(file, space, wanted, &open, keep)?;
-        let mut again = Vec::new();
-        for (nth, mut list) in open.into_iter().zip(lists) {
+        let (mut again, mut wider) = (Vec::new(), keep);
+        for (nth, (mut list, of)) in open.into_iter().zip(lists) {
             let Wanted { vectors, filter } = &wanted[nth];
             let is_all = list.len() < keep;
             list.extend(&uncoded);
@@ -62,31 +63,37 @@ pub(super) fn nearest<T>(
             if is_all || found.depth * 2 <= memories {
                 answers[nth] = found.items;
             } else if keep == least
+                && few_may_pass(&found, of)
                 && let Some(few) = passing(file, filter)?
             {
                 let scores = similarities(file, space, &few, vectors)?;
                 let found = admit(file, filter, scores, threshold, limit, &mut take)?;
                 answers[nth] = found.items;
             } else {
+                let next = next_depth(found.items.len(), found.depth, limit).saturating_mul(keep);
+                wider = wider.max(next / memories.max(1));
                 again.push(nth);
             }
         }
         NEAREST_WIDENED.add((), again.len() as u64);
         open = again;
-        keep = keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH);
+        keep = wider.clamp(
+            keep + 1,
+            keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH),
+        );
     }
     Ok(answers)
 }
 
-/// For each of the `open` texts the `keep` vectors nearest by code. A chain of
-/// blocks is read once for all texts of its project.
+/// For each of the `open` texts the `keep` vectors nearest by code, and of how many. A
+/// chain of blocks is read once for all texts of its project.
 fn shortlists(
     file: &Connection,
     space: &Space,
     wanted: &[Wanted<'_>],
     open: &[usize],
     keep: usize,
-) -> Result<Vec<Vec<VectorId>>, StoreError> {
+) -> Result<Vec<(Vec<VectorId>, usize)>, StoreError> {
     let mut lists: Vec<Shortlist> = open
         .iter()
         .map(|nth| Shortlist::new(wanted[*nth].vectors, keep))
@@ -114,6 +121,7 @@ struct Shortlist {
     /// Only vectors before this one can still be among the nearest.
     end: (u32, VectorId),
     found: Vec<(u32, VectorId)>,
+    offered: usize,
 }
 
 impl Shortlist {
@@ -123,11 +131,13 @@ impl Shortlist {
             keep,
             end: (u32::MAX, VectorId::MAX),
             found: Vec::new(),
+            offered: 0,
         }
     }
 
     /// Takes the vectors of a block that may be among the nearest.
     fn offer(&mut self, ids: &[[u8; 8]], codes: &[u8], buffers: &mut Buffers) {
+        self.offered += ids.len();
         buffers.nearest.clear();
         buffers.nearest.resize(ids.len(), u32::MAX);
         for probe in &self.probes {
@@ -153,9 +163,10 @@ impl Shortlist {
         }
     }
 
-    fn vectors(mut self) -> Vec<VectorId> {
+    fn vectors(mut self) -> (Vec<VectorId>, usize) {
         self.cut();
-        self.found.into_iter().map(|(_, id)| id).collect()
+        let ids = self.found.into_iter().map(|(_, id)| id);
+        (ids.collect(), self.offered)
     }
 }
 
@@ -226,6 +237,13 @@ fn nearest_window(
     Ok(best.into_iter().collect())
 }
 
+/// Whether the filter may let few of `all` vectors through, by the share of the nearest
+/// ones that it let through: finding out takes long where it does not.
+fn few_may_pass<T>(found: &Admitted<T>, all: usize) -> bool {
+    let most = found.depth.saturating_mul(2 * limits::NEAREST_COMPARED_MAX);
+    found.items.len().saturating_mul(all) <= most
+}
+
 /// The memories that `filter` lets through, if they are few.
 fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let mut condition = Condition::of(filter);
@@ -237,15 +255,21 @@ fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, 
         let ids = statement.query_map(params_from_iter(condition.values()), |row| row.get(0))?;
         return Ok(Some(ids.collect::<Result<_, _>>()?));
     }
-    // Its first tag selects the candidates by index; the condition checks all tags.
-    let first = filter.tags.first().map_or(&[][..], Vec::as_slice);
-    let from = match first.len() {
-        0 => "memory m WHERE".to_owned(),
-        spellings => format!(
+    // Its first tag, or else its category, selects the candidates by index; the condition
+    // checks all of it.
+    let tags = filter.tags.first().map_or(&[][..], Vec::as_slice);
+    let mut first: Vec<Value> = tags.iter().cloned().map(Value::Text).collect();
+    let from = match filter.category {
+        _ if !tags.is_empty() => format!(
             "memory_tag first JOIN memory m ON m.id = first.memory_id \
              WHERE first.tag IN ({}) AND",
-            rows::marks(spellings)
+            rows::marks(tags.len())
         ),
+        Some(category) => {
+            first.push(rows::category_value(category));
+            "memory m INDEXED BY memory_by_category WHERE m.category = ? AND".to_owned()
+        }
+        None => "memory m WHERE".to_owned(),
     };
     let sql = format!(
         "SELECT m.id FROM {from} {} LIMIT {}",
@@ -253,7 +277,6 @@ fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, 
         most + 1
     );
     let mut statement = file.prepare_cached(&sql)?;
-    let first: Vec<Value> = first.iter().cloned().map(Value::Text).collect();
     let values = params_from_iter(first.iter().chain(condition.values()));
     let ids = statement.query_map(values, |row| row.get(0))?;
     let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;

@@ -3,7 +3,7 @@
 //! never displaces a better result.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -159,9 +159,16 @@ fn by_keyword(
     let scores = statement.query_map([match_expression(&query.words)], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;
-    let scores: Vec<(MemoryId, f32)> = scores.collect::<Result<_, _>>()?;
+    let mut scores: Vec<(MemoryId, f32)> = scores.collect::<Result<_, _>>()?;
+    let filter = &query.filter;
+    let is_narrow = filter.category.is_some() || filter.thread.is_some() || !filter.tags.is_empty();
+    // Where the filter lets few memories through, the others need no look-up.
+    if is_narrow && let Some(few) = rows::few_passing(file, filter)? {
+        let few: HashSet<MemoryId> = few.into_iter().collect();
+        scores.retain(|(id, _)| few.contains(id));
+    }
     let take = &mut |row: &Row<'_>, score| threads.hit(row, score);
-    let best = admit(file, &query.filter, scores, f32::MIN, query.limit, take)?;
+    let best = admit(file, filter, scores, f32::MIN, query.limit, take)?;
     Ok(best.items)
 }
 

@@ -271,7 +271,7 @@ impl Condition {
     }
 }
 
-fn category_value(category: Category) -> Value {
+pub(super) fn category_value(category: Category) -> Value {
     Value::Text(category.name().to_owned())
 }
 
@@ -307,14 +307,15 @@ pub(super) fn newest(
     select(file, &filter.project_set(), &condition, &order)
 }
 
-/// The memories to which an index leads for the tags, the thread or the projects of
-/// `filter`, if these are few; more conditions may apply to them. None pass where no
-/// memory is of its category.
+/// The memories to which an index leads for the category, the tags, the thread or the
+/// projects of `filter`, if these are few; more conditions may apply to them. None pass
+/// where no memory is of its category.
 pub(super) fn few_passing(
     file: &Connection,
     filter: &Filter,
 ) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let text = |names: &[String]| names.iter().cloned().map(Value::Text).collect::<Vec<_>>();
+    let mut led = Vec::new();
     if let Some(category) = filter.category {
         let mut counted = Condition::within(&filter.project_set());
         counted.and("category = ?", [category_value(category)]);
@@ -328,8 +329,10 @@ pub(super) fn few_passing(
         if count == 0 {
             return Ok(Some(Vec::new()));
         }
+        let of_category =
+            "SELECT id FROM memory INDEXED BY memory_by_category WHERE category = ?".to_owned();
+        led.push((of_category, vec![category_value(category)]));
     }
-    let mut led = Vec::new();
     for spellings in &filter.tags {
         let of_tag = format!(
             "SELECT memory_id FROM memory_tag WHERE tag IN ({})",

@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use super::rows::count;
 use crate::limits;
 use crate::meter::store::NEAREST_WIDENED;
+use crate::store::candidates::next_depth;
 use crate::store::memory::{Filter, MemoryId};
 use crate::store::postgres::transaction::Tx;
 use crate::store::postgres::values::Values;
@@ -163,7 +164,11 @@ pub(super) async fn nearest(
             return Ok(admit(scores, wanted).0);
         }
         NEAREST_WIDENED.add((), 1);
-        keep = keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH);
+        let next = next_depth(found.len(), depth, wanted.limit).saturating_mul(keep);
+        keep = (next / memories.max(1)).clamp(
+            keep + 1,
+            keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH),
+        );
         path = Path::Exact;
     }
 }
