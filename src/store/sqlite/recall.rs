@@ -163,13 +163,32 @@ fn by_keyword(
     let filter = &query.filter;
     let is_narrow = filter.category.is_some() || filter.thread.is_some() || !filter.tags.is_empty();
     // Where the filter lets few memories through, the others need no look-up.
-    if is_narrow && let Some(few) = rows::few_passing(file, filter)? {
-        let few: HashSet<MemoryId> = few.into_iter().collect();
-        scores.retain(|(id, _)| few.contains(id));
+    if is_narrow {
+        let few = match rows::few_passing(file, filter)? {
+            None => few_of_category(file, filter)?,
+            few => few,
+        };
+        if let Some(few) = few {
+            let few: HashSet<MemoryId> = few.into_iter().collect();
+            scores.retain(|(id, _)| few.contains(id));
+        }
     }
     let take = &mut |row: &Row<'_>, score| threads.hit(row, score);
     let best = admit(file, filter, scores, f32::MIN, query.limit, take)?;
     Ok(best.items)
+}
+
+/// The memories of the category of `filter`, if these are few. A listing needs no such
+/// look: an index has them by age.
+fn few_of_category(
+    file: &Connection,
+    filter: &Filter,
+) -> Result<Option<Vec<MemoryId>>, StoreError> {
+    let Some(category) = filter.category else {
+        return Ok(None);
+    };
+    let sql = "SELECT id FROM memory INDEXED BY memory_by_category WHERE category = ?";
+    rows::if_few(file, sql, vec![rows::category_value(category)])
 }
 
 /// Matches any of the words. Each is quoted, so none is read as an operator.

@@ -307,15 +307,14 @@ pub(super) fn newest(
     select(file, &filter.project_set(), &condition, &order)
 }
 
-/// The memories to which an index leads for the category, the tags, the thread or the
-/// projects of `filter`, if these are few; more conditions may apply to them. None pass
-/// where no memory is of its category.
+/// The memories to which an index leads for the tags, the thread or the projects of
+/// `filter`, if these are few; more conditions may apply to them. None pass where no
+/// memory is of its category.
 pub(super) fn few_passing(
     file: &Connection,
     filter: &Filter,
 ) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let text = |names: &[String]| names.iter().cloned().map(Value::Text).collect::<Vec<_>>();
-    let mut led = Vec::new();
     if let Some(category) = filter.category {
         let mut counted = Condition::within(&filter.project_set());
         counted.and("category = ?", [category_value(category)]);
@@ -329,10 +328,8 @@ pub(super) fn few_passing(
         if count == 0 {
             return Ok(Some(Vec::new()));
         }
-        let of_category =
-            "SELECT id FROM memory INDEXED BY memory_by_category WHERE category = ?".to_owned();
-        led.push((of_category, vec![category_value(category)]));
     }
+    let mut led = Vec::new();
     for spellings in &filter.tags {
         let of_tag = format!(
             "SELECT memory_id FROM memory_tag WHERE tag IN ({})",
@@ -361,16 +358,24 @@ pub(super) fn few_passing(
         led.push((of_projects, text(&projects)));
     }
     for (sql, values) in led {
-        let most = limits::LISTING_SORTED_MAX;
-        let sql = format!("{sql} LIMIT {}", most + 1);
-        let mut statement = file.prepare_cached(&sql)?;
-        let ids = statement.query_map(params_from_iter(values), |row| row.get(0))?;
-        let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
-        if ids.len() <= most {
+        if let Some(ids) = if_few(file, &sql, values)? {
             return Ok(Some(ids));
         }
     }
     Ok(None)
+}
+
+pub(super) fn if_few(
+    file: &Connection,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Option<Vec<MemoryId>>, StoreError> {
+    let most = limits::LISTING_SORTED_MAX;
+    let sql = format!("{sql} LIMIT {}", most + 1);
+    let mut statement = file.prepare_cached(&sql)?;
+    let ids = statement.query_map(params_from_iter(values), |row| row.get(0))?;
+    let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
+    Ok((ids.len() <= most).then_some(ids))
 }
 
 pub(super) fn mentioning(
