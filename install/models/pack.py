@@ -26,9 +26,14 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[2]
+# The kernels want the layers of both models laid out alike. No cache goes into the tree.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "src" / "embed" / "minilm" / "asset"))
+from convert import dense, fnv
+
 SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 WIDTH, INNER, HEADS, WINDOW, BLOCK = 384, 1536, 12, 256, 32
-PANEL = 32  # outputs whose weights lie together; the kernels know it
 SPECIAL = 4  # <s>, <pad>, </s>, <unk>: the first pieces
 # How much of the mean vector of many texts is taken from each: it gives unrelated texts
 # a cosine near 0.2 instead of 0.75, where Mimo's thresholds expect it, and signs that
@@ -111,19 +116,12 @@ def kept(piece, scripts):
     return scripts is None or found <= scripts
 
 
-def fnv(data):
-    state = 0x811C9DC5
-    for byte in data:
-        state = ((state ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return state
-
-
 def vocabulary(pieces, slots):
     """A hash table (0xFFFFFFFF is empty, linear probing), where each piece ends."""
     table = [0xFFFFFFFF] * slots
     ends, end = [], 0
     for number, piece in enumerate(pieces):
-        state = fnv(piece)
+        state = fnv(piece, 0x811C9DC5)
         slot = (state ^ state >> 16) % slots
         while table[slot] != 0xFFFFFFFF:
             slot = (slot + 1) % slots
@@ -131,19 +129,6 @@ def vocabulary(pieces, slots):
         end += len(piece)
         ends.append(end)
     return np.array(table, "<u4"), np.array(ends, "<u4")
-
-
-def dense(weight, bias):
-    """One linear layer in int8: weights in panels [outputs/32][inputs/4][32][4], then
-    scale, sum of the weights, and bias of every output."""
-    scale = np.maximum(np.abs(weight).max(axis=1), 1e-12).astype("<f4") / np.float32(127)
-    codes = np.clip(np.rint(weight / scale[:, None]), -127, 127).astype("i1")
-    outputs, inputs = codes.shape
-    panels = codes.reshape(outputs // PANEL, PANEL, inputs // 4, 4).transpose(0, 2, 1, 3)
-    yield np.ascontiguousarray(panels)
-    yield scale
-    yield codes.sum(axis=1, dtype="<i4")
-    yield bias.astype("<f4")
 
 
 def layer(source, number):
@@ -239,7 +224,7 @@ def main():
         if number < SPECIAL or kept(piece, scripts)
     ]
     slots = 1 << (len(ids) * 3 // 2).bit_length()
-    recall = Path(__file__).resolve().parents[2] / "tests" / "recall"
+    recall = ROOT / "tests" / "recall"
     texts = [
         text
         for file in ("notes.json", "own.json")
