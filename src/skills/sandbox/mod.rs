@@ -28,6 +28,20 @@ pub use system::*;
 /// The hidden argument that makes this program the supervisor of a sandbox.
 pub const ARGUMENT: &str = "__sandbox";
 
+/// Runs `mimo __sandbox`. This process never has a second thread.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub fn main() -> std::process::ExitCode {
+    use std::io::Write as _;
+    use std::process::ExitCode;
+    let message = match system::supervise() {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) => format!("mimo __sandbox is for Mimo's own use: {error}\n"),
+    };
+    // There is no other way to report it.
+    let _ = std::io::stderr().write_all(message.as_bytes());
+    ExitCode::from(2)
+}
+
 /// Creates a folder that only its owner can open.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(super) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {

@@ -37,7 +37,7 @@ mod supervisor;
 mod tree;
 mod watchdog;
 
-pub use supervisor::main;
+pub(super) use supervisor::supervise;
 
 /// Groups whose members are root, or may become it.
 pub(in crate::skills) const ROOT_GROUPS: &[u32] = &[0];

@@ -1,10 +1,9 @@
 //! L, the supervisor of one sandbox: enters new namespaces, starts pid 1, and watches
 //! the gateway, the skill and the resources that it uses. The sandbox ends with L.
 
-use std::io::{self, PipeWriter, Read, Write};
+use std::io::{self, PipeWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,18 +23,8 @@ use super::watchdog::Watchdog;
 use super::{control, disk, excess, guard, init, landlock, process, profile};
 use crate::limits::{SANDBOX_SOCKET_BYTES_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX};
 
-/// Runs `mimo __sandbox`. This process never has a second thread.
-pub fn main() -> ExitCode {
-    let message = match supervise() {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(error) => format!("mimo __sandbox is for Mimo's own use: {error}\n"),
-    };
-    // There is no other way to report it.
-    let _ = io::stderr().write_all(message.as_bytes());
-    ExitCode::from(2)
-}
-
-fn supervise() -> io::Result<()> {
+/// What the supervisor does until the skill has ended.
+pub(in crate::skills::sandbox) fn supervise() -> io::Result<()> {
     process::close_inherited()?;
     let up = UnixStream::from(process::take_stdin()?);
     let (policy, pipes) = control::receive(&up)?;

@@ -21,7 +21,7 @@ mod supervisor;
 mod tree;
 mod watchdog;
 
-pub use supervisor::main;
+pub(super) use supervisor::supervise;
 
 /// Groups whose members are root, or may become it: wheel and admin, to which Homebrew
 /// gives its folders.

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -25,18 +24,8 @@ const NOT_EXECUTED: i32 = 127;
 /// What a probe runs.
 const NOTHING: &str = "/usr/bin/true";
 
-/// Runs `mimo __sandbox`. This process never has a second thread.
-pub fn main() -> ExitCode {
-    let message = match supervise() {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(error) => format!("mimo __sandbox is for Mimo's own use: {error}\n"),
-    };
-    // There is no other way to report it.
-    let _ = io::stderr().write_all(message.as_bytes());
-    ExitCode::from(2)
-}
-
-fn supervise() -> io::Result<()> {
+/// What the supervisor does until the skill has ended.
+pub(in crate::skills::sandbox) fn supervise() -> io::Result<()> {
     process::close_inherited()?;
     let mut up = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (policy, pipes) = control::receive(&up)?;
