@@ -124,6 +124,10 @@ pub(crate) fn choose_model(file: &Path, name: Option<&str>) -> Result<(), Failur
         Some(name) => section.insert("installed", value(name)),
         None => section.remove("installed"),
     };
+    let changed = document.to_string();
+    if changed == text {
+        return Ok(());
+    }
     if let Some(folder) = file.parent() {
         private_folder(folder)?;
     }
@@ -132,7 +136,7 @@ pub(crate) fn choose_model(file: &Path, name: Option<&str>) -> Result<(), Failur
         if let Ok(old) = file.metadata() {
             new.keep_owner_and_mode(&old)?;
         }
-        new.write_all(document.to_string().as_bytes())?;
+        new.write_all(changed.as_bytes())?;
         new.commit()
     };
     write().map_err(|error| unwritten(file, name, &error))
