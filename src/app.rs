@@ -276,8 +276,8 @@ impl App {
         .await
     }
 
-    /// Serves what `serve` does, and all that goes on beside it: procedures, retention,
-    /// reloads of skills.
+    /// Runs `serve` together with the background work: procedures, retention, encoding
+    /// and reloads of skills.
     async fn serving_with(
         self,
         serve: impl AsyncFnOnce(Arc<Server>, CancellationToken) -> Result<(), Failure>,
@@ -353,8 +353,8 @@ fn commits(store: &Arc<dyn Store>) -> Commits {
     }
 }
 
-/// Procedures call tools through the dispatch, like every other caller. One that a key
-/// started goes on only as long as the key is usable.
+/// Procedures call tools through the dispatch, like every other caller. A procedure
+/// that a key started continues only while the key is usable.
 fn procedure_tools(
     dispatch: &Arc<Dispatch>,
     skills: Option<Arc<Skills>>,

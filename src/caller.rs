@@ -14,8 +14,8 @@ use crate::limits::NAME_BYTES_MAX;
 /// The project that every project sees beside its own.
 pub(crate) const PROJECT_SHARED: &str = "global";
 
-/// Sends a request (method, params) to the caller's client. A result or a
-/// JSON-RPC error object comes back, as the client wrote it.
+/// Sends a request (method, params) to the caller's client, and returns the result or
+/// the JSON-RPC error object as the client wrote it.
 pub type AskClient = Arc<
     dyn Fn(
             String,
@@ -53,8 +53,7 @@ pub struct Grants {
     /// Whether this is the user at this machine, over stdio or the command line.
     #[serde(default)]
     pub is_local: bool,
-    /// Whether the state of skills' processes is shown to the caller, as it is to the
-    /// local user.
+    /// Whether the caller sees the state of skills' processes, as the local user does.
     #[serde(default)]
     pub operates: bool,
     /// The id of the key that they come from; absent for the local user.
@@ -70,14 +69,14 @@ pub enum Access {
     Write,
 }
 
-/// What a caller may do, each with what is before it. The classes of tools are
-/// those of their annotations.
+/// What a caller may do; each scope includes those before it. They follow the
+/// annotations of tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     Read,
-    /// And change what is stored, and use skills.
+    /// Also change what is stored, and use skills.
     Write,
-    /// And operate Mimo.
+    /// Also operate Mimo.
     Admin,
 }
 
@@ -103,7 +102,7 @@ pub enum ToolGrants {
     Matching(Vec<String>),
 }
 
-/// Whether clients are known to send `text` for what they leave out.
+/// Whether `text` is one of the values that clients send for an omitted argument.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     matches!(text.trim(), "" | "null" | "undefined" | "None")
 }
@@ -191,8 +190,8 @@ impl Grants {
         }
     }
 
-    /// The same for work that goes on after the key is no longer usable: what was
-    /// begun has to be undone.
+    /// The same grants for work that must finish after its key is no longer usable,
+    /// such as a rollback.
     pub(crate) fn without_key(&self) -> Grants {
         Grants {
             key: None,
@@ -213,8 +212,8 @@ impl Grants {
         }
     }
 
-    /// Whether the prompts and resources of a skill are for this caller: those of a
-    /// skill whose tools it may use.
+    /// Whether the caller may use a skill's prompts and resources, which follow the
+    /// grant of its tools.
     pub(crate) fn allow_skill(&self, skill: &str) -> bool {
         self.is_local || self.tools.allow(&format!("{skill}__"))
     }

@@ -62,8 +62,8 @@ pub enum Zone {
 }
 
 impl Zone {
-    /// By its name in the IANA database, such as `Europe/Berlin`. It is kept for the life
-    /// of the process, which has one.
+    /// A zone of the IANA database by its name, such as `Europe/Berlin`. It is kept for
+    /// the life of the process, which has only one.
     pub(crate) fn named(name: &str) -> Option<Zone> {
         let zone = jiff::tz::TimeZone::get(name).ok()?;
         // The crate takes names in any case.
@@ -71,8 +71,9 @@ impl Zone {
         is_exact.then(|| Zone::Named(Box::leak(Box::new(zone))))
     }
 
-    /// The moment at which clocks there show this. The first one, if they are put back
-    /// and show it twice; if they are put forward over it, the moment at which they are.
+    /// The moment at which clocks there show this time: the first one if they are set
+    /// back and show it twice, the moment of the change if they are set forward past
+    /// it.
     pub(crate) fn instant(self, shown: NaiveDateTime) -> Option<Timestamp> {
         // No change of the clocks skips more than a day.
         let minutes = 0..24 * 60;
@@ -80,7 +81,7 @@ impl Zone {
         later.find_map(|shown| self.earliest(shown?))
     }
 
-    /// The first moment at which clocks there show this, if they ever do.
+    /// The first moment at which clocks there show this time, if they ever do.
     fn earliest(self, shown: NaiveDateTime) -> Option<Timestamp> {
         let utc = match self {
             Zone::Machine => Local.from_local_datetime(&shown).earliest()?.naive_utc(),
@@ -96,7 +97,7 @@ impl Zone {
         Some(Timestamp(utc.and_utc().timestamp_micros()))
     }
 
-    /// What clocks there show.
+    /// The local time there.
     pub(crate) fn local(self, at: Timestamp) -> Option<NaiveDateTime> {
         let utc = DateTime::from_timestamp_micros(at.0)?.naive_utc();
         match self {
@@ -133,13 +134,13 @@ fn civil(shown: NaiveDateTime) -> Option<jiff::civil::DateTime> {
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
-    /// Of the days that the user names.
+    /// The time zone of the days that the user names.
     fn zone(&self) -> Zone {
         Zone::Utc
     }
     /// 16 random lower-case hex digits.
     fn new_id(&self) -> String;
-    /// Fills `bytes` from a source that nobody can predict.
+    /// Fills `bytes` from a cryptographically secure source.
     fn fill_random(&self, bytes: &mut [u8]);
 }
 
@@ -171,7 +172,7 @@ impl Clock for SystemClock {
 pub(crate) struct UserClock(OnceLock<Zone>);
 
 impl UserClock {
-    /// Takes the zone of the settings; the first one counts.
+    /// Sets the zone of the settings; only the first call counts.
     pub(crate) fn set_zone(&self, zone: Zone) {
         let _is_first = self.0.set(zone);
     }

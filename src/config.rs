@@ -38,7 +38,7 @@ pub(crate) use store::StoreSettings;
 use values::absolute;
 pub(crate) use values::is_open;
 
-/// The profile of tools where nobody named one.
+/// The default profile of tools.
 pub(crate) const PROFILE_DEFAULT: &str = "standard";
 
 /// The project that follows the client.
@@ -80,7 +80,7 @@ pub(crate) struct Config {
     pub(crate) follows_root: bool,
     /// Whether nothing but the current project and `global` is reached.
     pub(crate) fence: bool,
-    /// Of the days that the user names.
+    /// The time zone of the days that the user names.
     pub(crate) time_zone: Zone,
     /// One of [`PROFILES`].
     pub(crate) profile: String,
@@ -90,7 +90,7 @@ pub(crate) struct Config {
     pub(crate) memory: MemorySettings,
     pub(crate) graph: GraphSettings,
     pub(crate) ask: AskSettings,
-    /// Who encodes texts, if the built-in model does not.
+    /// The encoder, unless it is the built-in model.
     pub(crate) embedding: Option<EmbeddingSettings>,
     pub(crate) skills: SkillSettings,
     pub(crate) http: HttpSettings,
@@ -102,7 +102,7 @@ pub(crate) struct Config {
     pub(crate) options: String,
 }
 
-/// Facts about predicates that the graph cannot know.
+/// Properties of predicates that the graph cannot infer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct GraphSettings {
     /// Predicates that have one object at a time.
@@ -173,17 +173,17 @@ impl Config {
         self.config_folder.join(FILE)
     }
 
-    /// Where models are kept that `mimo model add` took.
+    /// The folder of installed models.
     pub(crate) fn models_folder(&self) -> PathBuf {
         self.data_folder.join("models")
     }
 
-    /// Where running Mimos are reached by commands.
+    /// The folder through which commands reach running Mimos.
     pub(crate) fn running_folder(&self) -> PathBuf {
         self.data_folder.join("running")
     }
 
-    /// Where what skills write to stderr goes.
+    /// The folder of the skills' stderr logs.
     pub(crate) fn skill_log_folder(&self) -> PathBuf {
         self.log_folder().join("skills")
     }
@@ -224,7 +224,7 @@ fn database(flags: &Flags, environment: &Environment, data: &Path) -> Result<Pat
     }
 }
 
-/// No option names a database file: one that is not called as usual has none.
+/// No option names a database file: one with another name than the usual has none.
 fn options(database: &Path, config_folder: &Path, environment: &Environment) -> String {
     let is_usual = database.file_name().is_some_and(|name| name == DATABASE);
     let data_folder = database.parent().filter(|_| is_usual);

@@ -1,6 +1,6 @@
 //! Mistakes in documents that a person or a model wrote, such as a manifest, a
-//! definition, a settings file or a call: the path, the reason and the fix. Also
-//! suggests the nearest known names for a misspelled one.
+//! definition, a settings file or a call: each with its path, reason and fix. Also
+//! suggests known names for a misspelled one.
 
 use std::fmt;
 
@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, Kind};
 use crate::limits::DIAGNOSTIC_VALUE_CHARS_MAX;
 
-/// One thing that is wrong. `C` is the class of the rule it breaks, where a
-/// room tells its rules apart.
+/// One mistake. `C` is the class of the broken rule, in rooms that distinguish them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic<C = ()> {
     /// A JSON Pointer into the document (`""` is all of it), or a line of a file.
@@ -25,7 +24,7 @@ pub struct Diagnostic<C = ()> {
 }
 
 impl<C> Diagnostic<C> {
-    /// About the whole document; `under` and `below` give it its place.
+    /// A mistake in the whole document; `under` and `below` set its path.
     pub(crate) fn new(class: C, reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Diagnostic {
             path: String::new(),
@@ -58,7 +57,7 @@ impl Diagnostic {
         Diagnostic::new((), reason, fix).below(&path.into())
     }
 
-    /// About `path` in `document`, with the value that stands there.
+    /// A mistake at `path` in `document`, with the value there.
     pub(crate) fn in_document(
         document: &Value,
         path: impl Into<String>,
@@ -100,10 +99,9 @@ impl From<Diagnostic> for Failure {
     }
 }
 
-/// The names among `known` that `word` was probably meant to be, best first,
-/// at most three.
+/// The names among `known` that `word` probably stands for, best first, at most three.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    // No name is longer; the distance takes time in proportion to the length.
+    // No name is longer, and the distance takes time proportional to the length.
     let word: String = word.to_lowercase().chars().take(64).collect();
     let word_chars = word.chars().count();
     let mut near: Vec<(usize, &str)> = known

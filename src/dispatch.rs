@@ -1,6 +1,6 @@
-//! Every call of a tool goes through here, for any caller: grants, a permit, a
-//! deadline, cancellation and an unwind guard. A call returns exactly once. This
-//! module knows neither the wire nor the tools' work.
+//! Every tool call goes through here, whoever makes it: grants, a permit, a deadline,
+//! cancellation and an unwind guard. A call returns exactly once. This module knows
+//! neither the wire format nor the tools' work.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ use crate::tools::{Context, Reply, ReplyFuture, Tool, legacy};
 pub(crate) struct Dispatch {
     tools: Vec<(Tool, Schema, metrics::Tool)>,
     by_name: HashMap<&'static str, usize>,
-    /// Which of our own tools clients see and may call.
+    /// The profile: which of our own tools clients see and may call.
     profile: Profile,
     skills: Option<Arc<Skills>>,
     permits: Semaphore,
@@ -292,7 +292,7 @@ impl Dispatch {
     }
 }
 
-/// Counts a call that did not get to its tool.
+/// Counts a call that did not reach its tool.
 fn refused(label: metrics::Tool, failure: Failure) -> CallError {
     metrics::ended(label, failure.kind.into());
     failure.into()

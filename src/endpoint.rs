@@ -136,7 +136,7 @@ impl Requests {
     }
 }
 
-/// What an endpoint did that answered with this status.
+/// What an endpoint did that returned this status.
 pub(crate) fn refusal(status: u16) -> String {
     match status {
         300..400 => format!("answered {status}; redirects are not followed"),
@@ -206,7 +206,7 @@ impl Completions {
         }
     }
 
-    /// Some models accept only the newer name of the length, and no temperature.
+    /// Some models accept only the newer name of `max_tokens`, and no temperature.
     fn body(&self, completion: Completion<'_>, newer: bool) -> Value {
         let mut body = json!({
             "model": self.model,

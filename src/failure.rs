@@ -1,6 +1,6 @@
-//! The error type that leaves a room: what happened, why, and the next step, with
-//! the only table of JSON-RPC codes, HTTP statuses and exit codes. Its source is
-//! logged and never reaches a client.
+//! The error type that leaves a room: what happened, why, and the next step. Has the
+//! only table of JSON-RPC codes, HTTP statuses and exit codes. The source is logged and
+//! never reaches a client.
 
 use std::error::Error;
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum Kind {
     Timeout,
     /// The caller cancelled the request.
     Cancelled,
-    /// A part this needs is not usable now; a later try may succeed.
+    /// A required part is not usable now; a later try may succeed.
     Unavailable,
     /// A policy forbids it; another try will fail too.
     Refused,
@@ -95,8 +95,8 @@ pub struct Failure {
     pub message: String,
     /// The next step.
     pub hint: Option<String>,
-    /// The tool call as it was meant; clients read it after the hint, and a person at
-    /// the command line, who called no tool, does not.
+    /// The corrected tool call. Clients see it after the hint; the command line, where
+    /// no tool was called, leaves it out.
     pub(crate) example: Option<String>,
     /// JSON Pointer into the arguments; `""` is all of them.
     pub path: Option<String>,

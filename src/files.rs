@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Tells apart the replacements that one process has under way.
+/// Distinguishes the concurrent replacements of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// The space that this user may still fill on the file system of `path`.
@@ -29,7 +29,7 @@ pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
     (path.is_absolute() && path.components().all(is_plain)).then_some(path)
 }
 
-/// `text` with the bytes that its `%41` stand for.
+/// `text` with percent-encoded bytes (`%41`) decoded.
 pub(crate) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -56,12 +56,12 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Begins to replace `path`, which need not exist. Where it is a link, the
-    /// file that it leads to is replaced.
+    /// Begins to replace `path`, which need not exist. A symlink is followed: its
+    /// target is replaced.
     pub(crate) fn begin(path: &Path) -> io::Result<Replacement> {
         let path = match path.canonicalize() {
             Ok(path) => path,
-            // A link to nothing fails: nobody can tell what should be there.
+            // A dangling link fails: nobody can tell what should be there.
             Err(error)
                 if error.kind() != io::ErrorKind::NotFound || path.symlink_metadata().is_ok() =>
             {
@@ -123,7 +123,7 @@ impl Write for Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // After `commit` it has its other name.
+        // After `commit` it has its final name.
         let _ = fs::remove_file(&self.temporary);
     }
 }
@@ -142,12 +142,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.commit()
 }
 
-/// Gives the whole file `temporary` the name `path`, and fails with
-/// `AlreadyExists` where another file has that name.
+/// Renames the complete file `temporary` to `path`; fails with `AlreadyExists` if there
+/// is such a file.
 pub(crate) fn publish_new(temporary: &Path, path: &Path) -> io::Result<()> {
     File::open(temporary)?.sync_all()?;
     match fs::hard_link(temporary, path) {
-        // Some disks, such as memory sticks, know no second name of a file.
+        // Some file systems, such as FAT, have no hard links.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
             fs::rename(temporary, path)?;
         }
@@ -156,7 +156,7 @@ pub(crate) fn publish_new(temporary: &Path, path: &Path) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-/// A new name is on the disk only once its folder is.
+/// A rename is durable only once its folder is synced.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()

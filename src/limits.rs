@@ -53,7 +53,7 @@ pub(crate) const BATCH_MEMBERS_MAX: usize = 256;
 /// How long Mimo waits for open answers after its input has ended.
 pub(crate) const DRAIN_SECONDS_MAX: u64 = 60;
 /// How often it checks meanwhile that the client can still read them.
-pub(crate) const OUTPUT_LOOK_MILLIS_MAX: u64 = 100;
+pub(crate) const OUTPUT_POLL_MILLIS_MAX: u64 = 100;
 /// How long one tool call may run. Claude Desktop gives up at about 60 s.
 pub const CALL_SECONDS_MAX: u64 = 55;
 /// How long a cancelled handler may take to end by itself, for example to commit,
@@ -69,19 +69,19 @@ pub(crate) const MEMORY_TAGS_MAX: usize = 64;
 pub(crate) const NAME_BYTES_MAX: usize = 256;
 /// The reason of an edit.
 pub(crate) const REASON_BYTES_MAX: usize = 2_000;
-/// The text of another memory beside a stored one.
+/// The excerpt of another memory in the result of a store.
 pub(crate) const EXCERPT_BYTES_MAX: usize = 240;
-/// Memories that are compared with one that is stored.
+/// Stored memories that are compared with a new one.
 pub(crate) const COMPARED_MAX: usize = 8;
-/// Memories named as `similar` to one that was stored.
+/// Memories reported as `similar` to a new one.
 pub(crate) const SIMILAR_MAX: usize = 3;
 /// Ids in one `memory_edit`.
 pub(crate) const MEMORY_EDIT_IDS_MAX: usize = 100;
 
 /// Jobs queued for a store thread; beyond it callers wait.
 pub(crate) const STORE_JOBS_QUEUED_MAX: usize = 256;
-/// Steps of SQLite's machine after which a read looks whether anyone still waits for it:
-/// some tens of microseconds.
+/// Steps of SQLite's virtual machine between two checks of whether a read's caller
+/// still waits: some tens of microseconds.
 pub(crate) const STORE_READ_STEPS_MAX: i32 = 4_000;
 /// Reading threads, besides the writing one.
 pub(crate) const STORE_READERS_MAX: usize = 2;
@@ -94,20 +94,20 @@ pub(crate) const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 pub(crate) const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 /// The pause between attempts where SQLite itself does not wait.
 pub(crate) const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
-/// The write-ahead log at most, unless one transaction is longer or a program keeps a
-/// snapshot. Half of it makes a writer wait for the readers.
+/// The write-ahead log, unless one transaction is longer or a program keeps a snapshot.
+/// At half of it a writer begins to wait for the readers.
 pub(crate) const STORE_LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// What SQLite keeps of the log's file once it begins anew.
+/// The size to which SQLite truncates the log's file after a checkpoint.
 pub(crate) const STORE_LOG_KEPT_BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// How long a writer waits for the readers of a long log.
 pub(crate) const STORE_CHECKPOINT_MILLIS_MAX: u64 = 1_000;
 /// How long the store's threads may take to end.
 pub(crate) const STORE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// How often that is checked.
-pub(crate) const STORE_CLOSE_LOOK_MILLIS: u64 = 1;
+pub(crate) const STORE_CLOSE_POLL_MILLIS: u64 = 1;
 /// How long recalls are collected before they are written.
 pub(crate) const RECALL_MILLIS_MAX: u64 = 1_000;
-/// How long an ending Mimo waits for that write.
+/// How long Mimo waits for that write while it shuts down.
 pub(crate) const RECALL_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Prepared statements a connection keeps.
 pub(crate) const STORE_STATEMENTS_CACHED_MAX: usize = 64;
@@ -126,8 +126,8 @@ pub(crate) const RESOURCE_TOKENS_MAX: usize = 10_000;
 /// Embedded windows of one text, of 254 tokens each: 100 KB of English prose has
 /// about 115, at about 10 ms of CPU each.
 pub(crate) const EMBED_CHUNKS_MAX: usize = 128;
-/// Of a text for an endpoint's model, in one of its windows: 512 tokens hold it, except
-/// in scripts with a token or more a character.
+/// One window of a text for an endpoint's model: it fits 512 tokens, except in scripts
+/// with a token or more per character.
 pub(crate) const EMBED_WINDOW_BYTES_MAX: usize = 1_200;
 /// Numbers of one vector, beyond those of any known model.
 pub(crate) const EMBED_DIMENSIONS_MAX: usize = 4_096;
@@ -136,28 +136,28 @@ pub(crate) const EMBED_BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How long an endpoint may take for a text, whose model it may have to load.
 pub(crate) const EMBED_DOCUMENT_SECONDS_MAX: u64 = 30;
 pub(crate) const EMBED_QUERY_SECONDS_MAX: u64 = 5;
-/// How long an endpoint is not asked after it failed.
+/// How long an endpoint gets no requests after it failed.
 pub(crate) const EMBED_RETRY_SECONDS: u64 = 15;
-/// How often texts that have no vector yet are looked for.
+/// How often Mimo looks for texts without a vector.
 pub(crate) const REEMBED_SECONDS: u64 = 60;
 /// Memories that are encoded between two writes.
 pub(crate) const REEMBED_MEMORIES_MAX: usize = 32;
 /// Vectors of another model that one transaction removes.
 pub(crate) const VECTORS_REMOVED_AT_ONCE_MAX: usize = 5_000;
-/// The newest memories from which the language of all is guessed, and how many have to
-/// tell theirs.
+/// The newest memories that a guess of the language examines, and the least number of
+/// those whose language must be clear.
 pub(crate) const LANGUAGE_MEMORIES_MAX: usize = 100;
 pub(crate) const LANGUAGE_MEMORIES_MIN: usize = 10;
 /// Ten times multilingual-e5-small.
 pub(crate) const MODEL_FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// What a model's file says of itself.
-pub(crate) const MODEL_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The header of a model file.
+pub(crate) const MODEL_HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Well beyond multilingual-e5-small: 12 layers, 250,000 pieces of 3 MB, and twice as
 /// many slots.
 pub(crate) const MODEL_LAYERS_MAX: usize = 48;
 pub(crate) const MODEL_PIECES_MAX: usize = 1 << 21;
 pub(crate) const MODEL_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// A longer word is unknown to the built-in encoder, as the model defines it.
+/// A longer word is an unknown token, as the model defines it.
 pub(crate) const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Workspaces (about 2.5 MB each) that the encoder keeps for its next calls.
 pub(crate) const EMBED_WORKSPACES_MAX: usize = 2;
@@ -168,29 +168,29 @@ pub(crate) const INPUT_REQUESTS_MAX: usize = 64;
 /// Errors in a call's arguments that are compared to report one of them: more
 /// would not change the message.
 pub(crate) const SCHEMA_ERRORS_MAX: usize = 16;
-/// Lists of tools that are kept, each for callers with other grants.
+/// Cached lists of tools, one for each set of grants.
 pub(crate) const LISTINGS_KEPT_MAX: usize = 64;
-/// Notifications that a client may lag behind.
-pub(crate) const NEWS_KEPT_MAX: usize = 128;
+/// Notifications queued for one client.
+pub(crate) const NOTIFICATIONS_QUEUED_MAX: usize = 128;
 
 /// How long a file must be unchanged before it is reloaded.
 pub(crate) const RELOAD_SETTLE_MILLIS: u64 = 100;
 /// How often files are polled if their folders cannot be watched.
-pub(crate) const RELOAD_LOOK_MILLIS_MAX: u64 = 2_000;
-/// Requests of commands that one running Mimo answers at a time.
+pub(crate) const RELOAD_POLL_MILLIS_MAX: u64 = 2_000;
+/// Commands that one running Mimo answers at a time.
 pub(crate) const ASKS_MAX: usize = 16;
 /// How often a command looks for the answers of running Mimos.
-pub(crate) const ASK_LOOK_MILLIS: u64 = 20;
+pub(crate) const ASK_POLL_MILLIS: u64 = 20;
 /// How long a command waits for an answer, beyond what the skills may take.
 pub(crate) const ASK_SECONDS_MAX: u64 = 10;
 
-/// How often a decision is tried while other processes continue the execution.
+/// Attempts to record a decision while other processes continue the execution.
 pub(crate) const DECISION_ATTEMPTS_MAX: usize = 5;
 
 /// The name of an entity, its type included.
 pub(crate) const ENTITY_NAME_BYTES_MAX: usize = 512;
-/// The forms of a name that are compared, with the characters that stand for several
-/// written out: an index of PostgreSQL holds no more.
+/// The normalized forms of a name, which may be longer than the name: an index of
+/// PostgreSQL holds no more.
 pub(crate) const NAME_KEY_BYTES_MAX: usize = 2_048;
 /// Triples asserted by one `graph_update`.
 pub(crate) const GRAPH_ASSERT_MAX: usize = 50;
@@ -226,7 +226,7 @@ pub(crate) const ENTITY_WORDS_LINKED_MAX: usize = 5;
 pub(crate) const MEMORY_PHRASES_LINKED_MAX: usize = 5_000;
 /// Memories checked when an entity gets a name.
 pub(crate) const ENTITY_MEMORIES_LINKED_MAX: usize = 1_000;
-/// How long a client may take to tell its roots, where the project follows them.
+/// How long a client may take to list its roots, if the project follows them.
 pub(crate) const ROOTS_MILLIS_MAX: u64 = 5_000;
 /// A procedure's definition, as JSON.
 pub(crate) const PROCEDURE_BYTES_MAX: usize = 256 * 1024;
@@ -240,11 +240,11 @@ pub(crate) const TEMPLATE_FUEL_MAX: u64 = 20_000;
 pub(crate) const TEMPLATE_DEPTH_MAX: usize = 32;
 /// One `{{ }}`.
 pub(crate) const TEMPLATE_EXPRESSION_BYTES_MAX: usize = 4 * 1024;
-/// Nesting of operators in it; those of a chain nest too.
+/// Nesting of operators in one expression; chained operators nest too.
 pub(crate) const TEMPLATE_OPERATORS_NESTED_MAX: usize = 100;
-/// A value on the way to an expression's result; the context is half as long at most.
+/// An intermediate value of an expression; the context is at most half as long.
 pub(crate) const TEMPLATE_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// All those values of one template.
+/// All intermediate values of one template together.
 pub(crate) const TEMPLATE_WORK_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) const TEMPLATE_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Nesting of templates in a definition's lists and objects.
@@ -253,9 +253,9 @@ pub(crate) const TEMPLATE_NESTING_MAX: usize = 32;
 pub(crate) const PROCEDURE_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The result of one action; a longer one is an error.
 pub(crate) const PROCEDURE_RESULT_BYTES_MAX: usize = 1024 * 1024;
-/// States that one execution enters, which ends its loops.
+/// States that one execution enters: it bounds loops.
 pub(crate) const PROCEDURE_ENTERED_MAX: usize = 10_000;
-/// How often a call during which Mimo ended is repeated; then a person decides.
+/// How often a call is repeated that Mimo did not survive; then a person decides.
 pub(crate) const PROCEDURE_TAKEOVERS_MAX: u32 = 3;
 /// Actions that one execution performs, without its rollback.
 pub(crate) const PROCEDURE_STEPS_MAX: u64 = 10_000;
@@ -273,7 +273,7 @@ pub(crate) const PROCEDURES_RUNNING_MAX: usize = 64;
 /// Cached definitions.
 pub(crate) const PROCEDURES_READY_MAX: usize = 256;
 /// How often a Mimo looks for executions that no Mimo runs.
-pub(crate) const PROCEDURE_LOOK_MILLIS_MAX: u64 = 5_000;
+pub(crate) const PROCEDURE_POLL_MILLIS_MAX: u64 = 5_000;
 /// How often an execution of another Mimo is polled while a call waits for it.
 pub(crate) const PROCEDURE_WATCH_MILLIS_MAX: u64 = 100;
 /// How long a call waits for its execution, which then continues without it.
@@ -282,7 +282,7 @@ pub(crate) const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
 pub(crate) const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Transitions and actions that a result shows.
 pub(crate) const PROCEDURE_SHOWN_MAX: usize = 100;
-/// A result that stands beside its action; of a longer one, its length.
+/// An action's result as shown; of a longer one only the length is.
 pub(crate) const PROCEDURE_RESULT_SHOWN_BYTES_MAX: usize = 600;
 /// Executions that a procedure's resource, or a status, names.
 pub(crate) const PROCEDURE_LISTED_MAX: usize = 20;
@@ -313,25 +313,25 @@ pub(crate) const ENCODING_WAIT_SECONDS_MAX: u64 = CALL_SECONDS_MAX / 3;
 
 /// `config.toml`.
 pub(crate) const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
-/// Entries of one list in it.
+/// Entries of one of its lists.
 pub(crate) const CONFIG_LIST_MAX: usize = 64;
 /// A client's settings file: Claude Code's contains its history.
 pub(crate) const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The nesting of one in YAML.
+/// Its nesting, in YAML.
 pub(crate) const CLIENT_FILE_LEVELS_MAX: usize = 64;
 
-/// What a shell is offered for one word.
+/// Completions of one word in a shell.
 pub(crate) const COMPLETIONS_MAX: usize = 50;
 
-/// Less space than this, and `mimo doctor` warns, or fails, and the status says it.
+/// Free space below which `mimo doctor` warns, or fails, and the status reports it.
 pub(crate) const DISK_FREE_BYTES_GOOD: u64 = 200 * 1024 * 1024;
 pub(crate) const DISK_FREE_BYTES_MIN: u64 = 20 * 1024 * 1024;
-/// How long it waits for the tools of a skill.
+/// How long `mimo doctor` waits for the tools of a skill.
 pub(crate) const DOCTOR_SKILL_SECONDS_MAX: u64 = 30;
-/// How long it waits for another program that holds the database.
+/// How long `mimo doctor` waits for another program's lock on the database.
 pub(crate) const DOCTOR_LOCK_MILLIS_MAX: u64 = 2_000;
 
-/// Lines of the server that the demo has not read yet.
+/// Lines from the server that the demo has not read yet.
 pub(crate) const DEMO_LINES_QUEUED_MAX: usize = 256;
 /// How long the demo waits for one answer.
 pub(crate) const DEMO_ANSWER_SECONDS_MAX: u64 = 30;

@@ -1,5 +1,5 @@
-//! Foreign text made visible: no character of it steers a terminal, changes the
-//! order of reading or hides. Such characters are shown as `\u{202e}`, not dropped.
+//! Makes untrusted text printable: no character of it can control a terminal, change
+//! the reading order or hide. Such characters are shown as `\u{202e}`, not dropped.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,8 +9,8 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'), braced)
 }
 
-/// Text of several lines within a page: no line of it can be taken for one of the
-/// page's own.
+/// Text of several lines within a page: no line of it can pass for one of the page's
+/// own.
 pub(crate) fn quoted(given: &str) -> String {
     text(given).replace('\n', "\n  | ")
 }
@@ -50,10 +50,10 @@ pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-/// Whether a reader does not see this character itself: controls, and the
-/// characters that Unicode calls default ignorable, which steer the order of
-/// reading, take no room, or carry text in tags and variation selectors. The two
-/// selectors that choose an emoji's look stay.
+/// Whether this character is invisible itself: controls, and characters that Unicode
+/// calls default ignorable, which change the reading order, take no space, or carry
+/// text in tags and variation selectors. The two selectors that choose an emoji's
+/// presentation stay.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

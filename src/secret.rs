@@ -1,4 +1,4 @@
-//! A value that must not be seen: a key or a password from the environment.
+//! A value that must not be shown: a key or a password from the environment.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::limits;
 
-/// Stands in a text where a secret was.
+/// Replaces a secret in a text.
 const REDACTED: &str = "(secret)";
 
 /// A secret value. It has no readable `Debug`, no `Display`, is never serialised,
@@ -34,7 +34,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether one of the addresses in `text`, which spaces separate, holds a user or a
+/// Whether one of the space-separated addresses in `text` contains a user name or a
 /// password.
 pub(crate) fn holds_sign_in(text: &str) -> bool {
     text.split_whitespace().any(|word| {
@@ -43,7 +43,7 @@ pub(crate) fn holds_sign_in(text: &str) -> bool {
     })
 }
 
-/// `text` without the users and passwords of its addresses.
+/// `text` without the user names and passwords of its addresses.
 pub(crate) fn without_sign_ins(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("://") {
@@ -67,7 +67,7 @@ fn authority_length(rest: &str) -> usize {
     rest.find(ends).unwrap_or(rest.len())
 }
 
-/// The secrets of one skill, to be taken out of what it says.
+/// The secrets of one skill, which are redacted from its output.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Secrets(Vec<Secret>);
 
@@ -91,8 +91,8 @@ impl Secrets {
         self.redact_those(text, |_| true)
     }
 
-    /// A name without the secrets but those that are words: a password `read` must not
-    /// change what a tool or an argument is called.
+    /// Redacts a name, except for secrets that are plain words: a password `read` must
+    /// not change the name of a tool or an argument.
     fn redact_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
         let is_of_word = |c: char| c.is_ascii_lowercase() || matches!(c, '_' | '-');
         self.redact_those(name, |secret| !secret.chars().all(is_of_word))
@@ -108,8 +108,7 @@ impl Secrets {
         text
     }
 
-    /// The same JSON without the secrets in its names and strings; written anew only
-    /// where there was one.
+    /// Redacts names and strings in JSON; rewrites it only if there was a secret.
     pub(crate) fn redact_json<'a>(&self, raw: &'a RawValue) -> Cow<'a, RawValue> {
         if self.0.is_empty() {
             return Cow::Borrowed(raw);
@@ -124,7 +123,7 @@ impl Secrets {
         Cow::Owned(redacted)
     }
 
-    /// Whether anything was a secret.
+    /// Whether anything was redacted.
     fn redact_value(&self, value: &mut Value, is_name: bool) -> bool {
         match value {
             Value::String(text) => {
@@ -166,10 +165,10 @@ impl Secrets {
     }
 }
 
-/// Takes secrets out of a stream, wherever its pieces end.
+/// Redacts secrets from a stream, even across chunks.
 pub(crate) struct Redaction {
     secrets: Secrets,
-    /// The end of what came, which may be the beginning of a secret.
+    /// The end of the input so far, which may be the beginning of a secret.
     held: Vec<u8>,
 }
 
@@ -179,7 +178,7 @@ impl Redaction {
         Redaction { secrets, held }
     }
 
-    /// The text that can be shown once `more` has arrived.
+    /// The text that can be shown after `more` has arrived.
     pub(crate) fn pass(&mut self, more: &[u8]) -> Vec<u8> {
         if self.secrets.0.is_empty() {
             return more.to_vec();
@@ -193,7 +192,7 @@ impl Redaction {
         self.take(|_, _| false)
     }
 
-    /// Takes what is held up to where a secret may begin whose rest has not come.
+    /// Takes the held text up to where an incomplete secret may begin.
     fn take(&mut self, may_begin: impl Fn(&[u8], &[u8]) -> bool) -> Vec<u8> {
         let (mut out, mut at) = (Vec::with_capacity(self.held.len()), 0);
         while at < self.held.len() {

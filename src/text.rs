@@ -143,8 +143,8 @@ pub struct QueryWord {
     pub(crate) word: String,
     /// Whether longer words that begin with it match too.
     pub(crate) prefix: bool,
-    /// What matches as it does: the forms of an irregular word (go, went, gone), and
-    /// other spellings.
+    /// Equivalent words: the forms of an irregular word (go, went, gone), and other
+    /// spellings.
     pub(crate) forms: Vec<Cow<'static, str>>,
 }
 

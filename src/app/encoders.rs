@@ -1,4 +1,4 @@
-//! Who encodes texts, and the keys of endpoints.
+//! Chooses the encoder, and reads the keys of endpoints.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) fn encoder(config: &Config) -> Arc<dyn Embedder> {
     }
 }
 
-/// The models that `mimo model add` took.
+/// The models that `mimo model add` has installed.
 pub(crate) fn models(config: &Config) -> InstalledModels {
     InstalledModels::in_folder(config.models_folder())
 }

@@ -1,4 +1,4 @@
-//! The parts that a Mimo over HTTP has beside those of one on standard input and output.
+//! The parts that only a Mimo serving HTTP needs.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::telemetry::audit;
 use crate::tools::health::{Health, HealthSettings};
 use crate::view::{SkillFiles, View};
 
-/// Replaced by the port that was asked for.
+/// The port is replaced by the requested one.
 const LOOPBACK: &str = "127.0.0.1:0";
 
 impl App {

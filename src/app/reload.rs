@@ -1,4 +1,4 @@
-//! Connects what follows the manifest while Mimo serves.
+//! Connects the parts that reload skills while Mimo serves.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn source(config: &Config) -> Arc<Source> {
     Arc::new(Source::new(path, skill_rules(config)))
 }
 
-/// This process, for those that serve from the same database.
+/// How the other Mimos on the same database see this process.
 pub(super) fn label(clock: &dyn Clock) -> NodeLabel {
     let host = nix::unistd::gethostname().unwrap_or_default();
     NodeLabel {
@@ -33,7 +33,7 @@ pub(super) fn label(clock: &dyn Clock) -> NodeLabel {
     }
 }
 
-/// The nodes of the database that the settings name, for a command.
+/// The Mimos on the database that the settings name, for a command; `None` on a file.
 pub(crate) fn nodes(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Nodes>, Failure> {
     if config.store.url.is_none() {
         return Ok(None);
@@ -42,17 +42,17 @@ pub(crate) fn nodes(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<No
     Ok(Nodes::of(&store, label(&**clock), clock.clone()))
 }
 
-/// The digest of the file of skills as it is now.
+/// A digest of the current `skills.json`.
 pub(crate) fn manifest_digest(config: &Config) -> String {
     source(config).digest()
 }
 
-/// A reloader, and where commands reach it.
+/// A reloader, and the folder through which commands reach it.
 #[derive(Clone)]
 pub(super) struct Reloading {
     pub(super) reloader: Arc<Reloader>,
     mailboxes: PathBuf,
-    /// Of a database that several Mimos may serve from.
+    /// Present on a database that several Mimos may serve from.
     nodes: Option<Nodes>,
 }
 
@@ -90,7 +90,7 @@ impl Reloading {
         })
     }
 
-    /// Reloads the skills of this Mimo, and of all others on its database.
+    /// Reloads the skills of this Mimo and of all others on its database.
     pub(super) async fn reload(&self) -> Result<Value, Failure> {
         match &self.nodes {
             None => self.reloader.reload().await,

@@ -56,7 +56,7 @@ pub(crate) fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
     Ok(Arc::new(store))
 }
 
-/// Makes what is derived from memories anew; what was mended.
+/// Rebuilds data that is derived from memories; returns what was repaired.
 pub(crate) async fn repair(
     store: &dyn Store,
     config: &Config,

@@ -134,8 +134,8 @@ impl Budget<'_> {
         self.bytes.saturating_sub(used)
     }
 
-    /// Gives `answer` the synthesis that `write` makes within so many bytes. If
-    /// there is none, the answer has no synthesis, and the reason comes back.
+    /// Gives `answer` the synthesis that `write` makes within a number of bytes.
+    /// Without one, returns the reason.
     pub(crate) fn fit<'e>(
         &self,
         answer: &mut Answer,

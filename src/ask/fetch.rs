@@ -19,10 +19,10 @@ use crate::store::memory::{Filter, Memory, MemoryState};
 use crate::store::procedure::StoredDefinition;
 use crate::text;
 
-/// The first results of a search that may answer in other words than the question's.
+/// The first results of a search: they may answer without the question's words.
 const LEADING: usize = 2;
-/// What does for them instead of that cosine: this one and a word in common, or this
-/// share of the question's keywords.
+/// A first result counts as relevant with at least this cosine and one common word, or
+/// with at least this share of the question's keywords.
 const LEADING_SIMILARITY: f32 = 0.2;
 const LEADING_COVERAGE: f32 = 0.5;
 /// The least confidence of a triple.
@@ -56,8 +56,8 @@ impl Ask {
             vector: query.vector.clone(),
             filter: self.filter(&query),
             mode: memory::Mode::Hybrid,
-            // As the ranking was measured: what is not near enough to answer is left to
-            // the selection.
+            // As when the ranking was measured: dropping results that are too far away
+            // is left to the selection.
             threshold: Some(0.0),
             offset: 0,
             limit: limits::ASK_HITS_PER_STORE_MAX,

@@ -63,8 +63,8 @@ impl Ngrams {
         scores.map(|sum| sum / number.sqrt())
     }
 
-    /// Whether hardly a word is in any prototype: the question is in another
-    /// language, or consists of names.
+    /// Whether hardly any word is in a prototype: the question is in another language,
+    /// or consists of names.
     pub(crate) fn is_unfamiliar(&self, words: &[&str]) -> bool {
         let is_known = |word: &&&str| self.counts.contains_key(&hash(word));
         words.iter().filter(is_known).count() * WORDS_PER_KNOWN < words.len()

@@ -21,8 +21,8 @@ pub(super) const RELEVANT: f32 = 0.33;
 /// when it was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence
 /// cited with it and .731 without.
 pub(super) const SUPPORTING: f32 = 0.26;
-/// The least cosine of a memory that shares no word with the question: of questions
-/// off the subject altogether it refuses 70 %, of others 2 %.
+/// The least cosine of a memory that shares no word with the question. It refuses 70 %
+/// of the off-topic questions and 2 % of the others.
 pub(super) const SIMILARITY_MIN: f32 = 0.3;
 /// The weight of evidence with confidence 0.
 const UNSURE_WEIGHT: f32 = 0.5;
@@ -66,7 +66,7 @@ impl Relevance {
         evidence.leads || self.of(evidence) >= RELEVANT
     }
 
-    /// Whether evidence has to do with the question at all.
+    /// Whether evidence is related to the question at all.
     pub(crate) fn is_near(&self, evidence: &Evidence) -> bool {
         let is_similar = |cosine: f32| cosine >= SIMILARITY_MIN;
         evidence.similarity.is_some_and(is_similar) || self.coverage(&evidence.text) > 0.0

@@ -12,7 +12,7 @@ use crate::text::{self, beginning};
 /// With fewer statements of one form, each may be wanted.
 const SERIES_MIN: usize = 4;
 
-/// The things of a series that a question names: room 12, sprint 7.
+/// The members of a series that a question names, such as room 12 or sprint 7.
 pub(super) struct Named(Vec<(String, String)>);
 
 impl Named {
@@ -31,7 +31,7 @@ impl Named {
     }
 }
 
-/// Of each long series among the evidence, in its order, those with the question's
+/// From each long series in the evidence, in its order: those with the question's
 /// numbers, or else the newest.
 pub(super) fn without_older<'e>(
     question: &str,

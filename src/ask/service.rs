@@ -1,5 +1,5 @@
-//! The course of a question: conversation, routing, search, selection and
-//! synthesis. All of it shares one deadline.
+//! Answering a question: conversation, routing, search, selection and synthesis, all
+//! under one deadline.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

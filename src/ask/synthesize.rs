@@ -57,7 +57,7 @@ impl Ask {
         }
         quote(question, answer, &evidence, budget, now);
         if answer.synthesis.citations.is_empty() {
-            // The answer matters more than the reasons, which leave no room for it.
+            // The answer matters more than the reasons: they yield to it.
             answer.degraded.truncate(degraded);
             answer.synthesis = quoted;
         }

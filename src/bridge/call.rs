@@ -1,4 +1,4 @@
-//! The requests of the client that are open.
+//! The client's open requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use crate::limits::{BRIDGE_REQUESTS_MAX, BRIDGE_SENT_MAX};
 use crate::wire::frame::{Frame, Item};
 use crate::wire::{Id, LISTEN};
 
-/// What a request of a revision without sessions repeats in headers.
+/// The parts of a request without a session that are repeated in headers.
 pub(super) struct Stateless {
     pub(super) version: String,
     pub(super) method: String,
     pub(super) name: Option<String>,
 }
 
-/// A request, or a batch with some.
+/// A request, or a batch with at least one.
 pub(super) struct Call {
     pub(super) ids: Vec<Id>,
     pub(super) is_batch: bool,
@@ -59,7 +59,7 @@ impl Call {
         }
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the client has stopped waiting for the answer.
     pub(super) fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Acquire)
     }
@@ -77,7 +77,7 @@ impl Calls {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there was room for it.
+    /// Adds `call`; `false` if too many are open.
     pub(super) fn add(&self, call: &Arc<Call>) -> bool {
         let mut open = self.open();
         let has_room = open.len() < BRIDGE_REQUESTS_MAX;
@@ -92,7 +92,7 @@ impl Calls {
         self.changed.notify_all();
     }
 
-    /// Waits until few enough are sent that this one may be.
+    /// Waits until few enough others are sent.
     pub(super) fn wait_for_turn(&self, call: &Call) {
         if call.is_listen {
             return;
@@ -110,8 +110,8 @@ impl Calls {
         call.is_sent.store(true, Ordering::Relaxed);
     }
 
-    /// Cancels a request. Gives whether that is all: without a session, the end of its
-    /// connection tells Mimo; in one, and once it is sent, Mimo has to be told.
+    /// Cancels a request. Returns whether Mimo need not be notified: without a session
+    /// it notices the closed connection, and a request that was not sent it never saw.
     pub(super) fn cancel(&self, id: &Value) -> bool {
         let open = self.open();
         let found = open
@@ -130,8 +130,8 @@ impl Calls {
         is_done
     }
 
-    /// Waits for an open request to end, for at most `wait`; whether any is left but
-    /// those that last.
+    /// Waits at most `wait` for an open request to end; returns whether any is left
+    /// besides subscriptions.
     pub(super) fn wait_for_end(&self, wait: Duration) -> bool {
         let are_open = |open: &[Arc<Call>]| open.iter().any(|call| !call.is_listen);
         let open = self.open();

@@ -1,9 +1,9 @@
-//! Server-sent events, read as they come. Pure: the caller reads the bytes.
+//! Server-sent events, parsed as they arrive. Pure: the caller reads the bytes.
 
 use crate::limits::LINE_BYTES_MAX;
 use crate::wire::lines::{Line, Lines};
 
-/// What a stream has said so far.
+/// The state of a stream so far.
 #[derive(Default)]
 pub(super) struct Events {
     lines: Lines,
@@ -12,7 +12,7 @@ pub(super) struct Events {
     is_too_long: bool,
     /// The id of the last event that was complete.
     pub(super) last_id: Option<String>,
-    /// The wait before resuming that the server asks for.
+    /// The reconnection delay that the server asks for.
     pub(super) retry_millis: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Requests to a Mimo over HTTP, and what its refusals mean for a person.
+//! Requests to a Mimo over HTTP, and its refusals as messages for a person.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -14,7 +14,7 @@ use ureq::{Agent, Body};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
     BRIDGE_CONNECT_SECONDS_MAX, BRIDGE_ERROR_BYTES_MAX, BRIDGE_LIMITED_SECONDS_MAX,
-    BRIDGE_LIMITED_TRIES_MAX, BRIDGE_RESTART_LOOK_MILLIS, BRIDGE_RESTART_SECONDS_MAX,
+    BRIDGE_LIMITED_TRIES_MAX, BRIDGE_RESTART_POLL_MILLIS, BRIDGE_RESTART_SECONDS_MAX,
     BRIDGE_SENT_MAX, BRIDGE_SILENCE_SECONDS_MAX,
 };
 use crate::secret::Secret;
@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) key_variable: String,
     /// `None` if the variable is not set.
     pub(crate) key: Option<Secret>,
-    /// The certificates that are trusted in place of the usual ones.
+    /// The certificates that are trusted instead of the default ones.
     pub(crate) certificates: Option<RootCerts>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) body: &'a [u8],
     pub(super) headers: Vec<(&'static str, String)>,
-    /// Whether it waits for a server that is not there or takes no more at the moment.
+    /// Whether to retry while the server is down or refuses for now.
     pub(super) waits: bool,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// In a session, or none yet.
+    /// In a session, or to open one.
     pub(super) fn session(mut self, session: Option<&str>, version: Option<&str>) -> Request<'a> {
         self.headers
             .extend(session.map(|id| (SESSION, id.to_owned())));
@@ -94,7 +94,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `name` as a header can hold it.
+/// `name` encoded for a header.
 fn header_text(name: &str) -> String {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
     let is_coded = name.starts_with("=?base64?") && name.ends_with("?=");
@@ -135,7 +135,7 @@ impl Line {
 
 pub(super) struct Http {
     server: Server,
-    /// Each has one connection at most, so that ending one request ends no other.
+    /// Each agent has at most one connection, so that ending one request ends no other.
     idle: Mutex<Vec<Agent>>,
 }
 
@@ -171,7 +171,7 @@ impl Http {
         Agent::new_with_config(config)
     }
 
-    /// Sends a request; the head of its answer. [`Http::done`] ends it.
+    /// Sends a request and returns the head of its answer. [`Http::done`] ends it.
     pub(super) fn send(
         &self,
         request: &Request<'_>,
@@ -201,7 +201,7 @@ impl Http {
                         && !line.is_shut()
                         && Instant::now() < until =>
                 {
-                    std::thread::sleep(Duration::from_millis(BRIDGE_RESTART_LOOK_MILLIS));
+                    std::thread::sleep(Duration::from_millis(BRIDGE_RESTART_POLL_MILLIS));
                 }
                 Err(error) => return Err(self.transport_failure(error)),
                 Ok(answer)
@@ -257,14 +257,14 @@ impl Http {
         }
     }
 
-    /// Sends a request whose answer says nothing, and waits no longer than `limit`.
+    /// Sends a request whose answer has no content, and waits at most `limit`.
     pub(super) fn send_within(&self, request: &Request<'_>, limit: Duration) {
         let line = Line::default();
         std::thread::scope(|scope| {
             let (send, sent) = std::sync::mpsc::channel();
             let line = &line;
             scope.spawn(move || {
-                // It is told as a courtesy: Mimo ends unused sessions by itself.
+                // Only a courtesy: Mimo ends unused sessions by itself.
                 let _ = self.send(request, line);
                 let _ = send.send(());
             });
@@ -302,7 +302,7 @@ impl Http {
         .hint("check that `mimo serve --http` runs there, and the URL")
     }
 
-    /// Why an answer is none of MCP.
+    /// Why an answer is not one of MCP.
     pub(super) fn refusal(&self, status: u16) -> Failure {
         let (url, variable) = (&self.server.url, &self.server.key_variable);
         let (kind, message, hint) = match status {
@@ -341,10 +341,10 @@ impl Http {
     }
 }
 
-/// The beginning of a body that is no message of MCP.
+/// The beginning of a body that is not an MCP message.
 pub(super) fn read_error(body: &mut Body) -> Vec<u8> {
     let mut text = Vec::new();
-    // What was read until it broke is enough for an error.
+    // What arrived before the connection broke is enough for an error.
     let _ = body
         .as_reader()
         .take(BRIDGE_ERROR_BYTES_MAX)

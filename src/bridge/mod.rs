@@ -1,8 +1,9 @@
-//! `mimo connect`: MCP on stdin and stdout for a client that speaks nothing else, from a
-//! Mimo over HTTP. Messages are passed on as they come, both ways.
+//! `mimo connect`: serves MCP on stdin and stdout to a client that supports no other
+//! transport, and forwards its messages unchanged to a Mimo over HTTP and back.
 //!
-//! Requests block a thread each, as those of `endpoint` do. Notifications, answers to
-//! Mimo's requests and `initialize` are sent by the thread that reads, in their order.
+//! Each request blocks a thread of its own, as those of `endpoint` do. The thread that
+//! reads stdin sends notifications, answers to Mimo's requests and `initialize`, in
+//! their order.
 
 mod call;
 mod events;
@@ -22,7 +23,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits::{
     BRIDGE_END_SECONDS_MAX, BRIDGE_PAUSE_MILLIS_MIN, BRIDGE_REQUESTS_MAX, BRIDGE_RESUMES_MAX,
     BRIDGE_RETRY_MILLIS_MAX, BRIDGE_RETRY_MILLIS_MIN, DRAIN_SECONDS_MAX, LINE_BYTES_MAX,
-    OUTPUT_LOOK_MILLIS_MAX,
+    OUTPUT_POLL_MILLIS_MAX,
 };
 use crate::wire::frame::{self, Frame, Invalid, Item};
 use crate::wire::head;
@@ -71,7 +72,7 @@ pub(crate) fn run(server: Server) {
     bridge.end();
 }
 
-/// How the answer to a request was read.
+/// How reading the answer to a request ended.
 #[derive(Default)]
 struct Reading {
     /// The answer was among the messages.
@@ -132,8 +133,8 @@ impl Bridge {
         }
     }
 
-    /// Opens a session with the client's own request. The answer is passed on to `call`,
-    /// if it has one.
+    /// Opens a session with the client's own request, and forwards the answer if `call`
+    /// has a request.
     fn open(
         self: &Arc<Self>,
         session: &mut Session,
@@ -168,7 +169,7 @@ impl Bridge {
         Ok(())
     }
 
-    /// Opens a new session in place of one that Mimo has forgotten, unless that is done.
+    /// Replaces a session that Mimo has forgotten, unless another thread already has.
     fn renew(self: &Arc<Self>, generation: u64) -> Result<(), Failure> {
         let mut session = self.session();
         if session.generation != generation {
@@ -185,13 +186,13 @@ impl Bridge {
         let snapshot = session.snapshot();
         let repeated = session.repeated();
         for line in std::iter::once(INITIALIZED).chain(repeated.iter().map(Vec::as_slice)) {
-            // Their answers are the client's already.
+            // The client has their answers already.
             self.post(line, &snapshot)?;
         }
         Ok(())
     }
 
-    /// Posts a message in a session, and reads its answer without passing it on.
+    /// Posts a message in a session and discards its answer.
     fn post(&self, body: &[u8], session: &Snapshot) -> Result<StatusCode, Failure> {
         let mut request =
             Request::post(body).session(session.id.as_deref(), session.version.as_deref());
@@ -203,7 +204,8 @@ impl Bridge {
         Ok(response.status())
     }
 
-    /// Sends what is not answered. Nobody waits to hear that it failed.
+    /// Sends a message that has no answer. A failure is not reported, because nobody
+    /// waits for it.
     fn notify(self: &Arc<Self>, line: &[u8]) {
         let snapshot = self.session().snapshot();
         if snapshot.id.is_none() {
@@ -218,7 +220,7 @@ impl Bridge {
         }
     }
 
-    /// Begins a request on a thread of its own.
+    /// Starts a request on a thread of its own.
     fn begin(self: &Arc<Self>, call: Call, line: &[u8]) {
         let call = Arc::new(call);
         if !self.calls.add(&call) {
@@ -249,7 +251,7 @@ impl Bridge {
         }
     }
 
-    /// Sends a request and passes on what comes until it is answered.
+    /// Sends a request and forwards messages until it is answered.
     fn exchange(self: &Arc<Self>, call: &Call, line: &[u8]) -> Result<(), Failure> {
         if let Some(it) = &call.stateless {
             let request = Request::post(line);
@@ -319,7 +321,7 @@ impl Bridge {
         }
     }
 
-    /// Reads the messages of an answer as they come.
+    /// Reads the messages of an answer as they arrive.
     fn read(
         &self,
         mut response: Response<Body>,
@@ -352,7 +354,7 @@ impl Bridge {
             match body.read(events.space()) {
                 Ok(bytes) if bytes > 0 => events.filled(bytes),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Broken or ended: the caller resumes it if it can.
+                // The stream broke or ended: the caller resumes it if it can.
                 _ => break,
             }
             while let Some(event) = events.next() {
@@ -365,7 +367,7 @@ impl Bridge {
         Ok(reading)
     }
 
-    /// Answers `call` with the error of Mimo, or fails with what its status means.
+    /// Answers `call` with Mimo's error, or fails with the meaning of its status.
     fn refuse(&self, mut response: Response<Body>, call: &Call) -> Result<(), Failure> {
         let status = response.status().as_u16();
         let body = read_error(response.body_mut());
@@ -378,7 +380,7 @@ impl Bridge {
         Ok(())
     }
 
-    /// Passes on what belongs to no request, as long as the session lasts.
+    /// Forwards messages that belong to no request, for as long as the session lasts.
     fn follow(self: &Arc<Self>, generation: u64) {
         let mut reading = Reading::default();
         let line = Line::default();
@@ -392,7 +394,7 @@ impl Bridge {
             let answer = self.http.send(&get(&snapshot, last.as_deref()), &line);
             match answer.as_ref().map(Response::status) {
                 Ok(StatusCode::OK) => {}
-                // What was missed is gone: begin anew.
+                // Missed events cannot be read again: start over.
                 Ok(StatusCode::METHOD_NOT_ALLOWED) if last.is_some() => {
                     reading.wait_before_resuming();
                     continue;
@@ -421,10 +423,10 @@ impl Bridge {
         }
     }
 
-    /// Waits for the answers of what the client has asked, then ends its session.
+    /// Waits for the answers to the client's requests, then ends its session.
     fn end(&self) {
         let until = Instant::now() + Duration::from_secs(DRAIN_SECONDS_MAX);
-        let look = Duration::from_millis(OUTPUT_LOOK_MILLIS_MAX);
+        let look = Duration::from_millis(OUTPUT_POLL_MILLIS_MAX);
         while self.calls.wait_for_end(look) && !self.output.is_shut() && Instant::now() < until {}
         let snapshot = self.session().snapshot();
         if snapshot.id.is_none() {

@@ -1,4 +1,4 @@
-//! What goes to the client: whole messages of MCP, each on a line, and nothing else.
+//! Output to the client: whole MCP messages, one a line, and nothing else.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -17,7 +17,7 @@ pub(super) struct Output {
     is_shut: AtomicBool,
 }
 
-/// What tells an answer from a request or a notification.
+/// Distinguishes an answer from a request or a notification.
 #[derive(Deserialize)]
 struct Shape {
     method: Option<IgnoredAny>,
@@ -29,12 +29,12 @@ pub(super) enum Written {
     Answer,
     /// A request or a notification.
     Other,
-    /// Nothing: it is no message.
+    /// Nothing, because the bytes are not a message.
     Nothing,
 }
 
 impl Output {
-    /// Whether the client reads no more.
+    /// Whether the client has stopped reading.
     pub(super) fn is_shut(&self) -> bool {
         let stdout = io::stdout();
         let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
@@ -52,7 +52,7 @@ impl Output {
         }
     }
 
-    /// Passes on a message of Mimo.
+    /// Forwards a message from Mimo.
     pub(super) fn message(&self, message: &mut [u8]) -> Written {
         let is_array = message.trim_ascii_start().starts_with(b"[");
         let written = match is_array {
@@ -104,7 +104,7 @@ impl Output {
         }
     }
 
-    /// Answers what is no request.
+    /// Answers a line that is not a valid request.
     pub(super) fn invalid(&self, id: Option<&str>, code: i32, reason: &str) {
         let error = json!({"code": code, "message": reason});
         self.line(format_error(id.unwrap_or("null"), &error).as_bytes());

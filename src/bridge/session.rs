@@ -5,14 +5,15 @@ use crate::wire::Head;
 
 #[derive(Default)]
 pub(super) struct Session {
-    /// The client's own request, which opens a new session after Mimo forgot this one.
+    /// The client's own request, repeated to open a new session after Mimo has
+    /// forgotten this one.
     pub(super) initialize: Option<Vec<u8>>,
     pub(super) id: Option<String>,
     /// The revision that was agreed on.
     pub(super) version: Option<String>,
     /// Counts the sessions.
     pub(super) generation: u64,
-    /// The level of log messages and the subscriptions, by method and URI.
+    /// The log level and the subscriptions, by method and URI.
     repeated: Vec<(String, Vec<u8>)>,
 }
 
@@ -32,7 +33,7 @@ impl Session {
         }
     }
 
-    /// Keeps a request whose effect a new session has to have too.
+    /// Remembers a request that a new session has to repeat.
     pub(super) fn keep(&mut self, head: &Head<'_>, line: &[u8]) {
         let uri = head.name.unwrap_or_default();
         let key = match head.method {

@@ -119,7 +119,7 @@ impl View {
         caller.clone()
     }
 
-    /// Shows from now on what `caller` sees.
+    /// Sets the caller whose view this session shows from now on.
     pub(crate) fn set_caller(&self, caller: Caller) {
         *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller;
     }
@@ -183,7 +183,7 @@ impl View {
     }
 
     /// Tells the running skills that the client's roots changed. Only the local user's
-    /// are handed on.
+    /// roots reach skills.
     pub(crate) fn announce_roots_changed(&self) {
         if !self.caller().grants.is_local {
             return;

@@ -66,7 +66,7 @@ impl View {
     }
 }
 
-/// Begins the number of a later page.
+/// Precedes the number of a page after the first.
 const PAGE: &str = "?page=";
 
 /// The URI of the whole resource, and which page of it is meant.

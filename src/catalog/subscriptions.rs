@@ -24,7 +24,7 @@ pub(crate) enum CatalogChange {
     Resource(String),
 }
 
-/// Tells that something was committed to the store.
+/// Notifies of commits to the store.
 pub(crate) struct Commits {
     /// Changes with each commit of this process.
     pub(crate) local: watch::Receiver<u64>,
@@ -244,7 +244,7 @@ impl View {
         let mut local = self.catalog.commits.local.clone();
         let mut version = None;
         loop {
-            let pause = Duration::from_millis(limits::CHANGES_LOOK_MILLIS_MAX);
+            let pause = Duration::from_millis(limits::CHANGES_POLL_MILLIS_MAX);
             let is_local = tokio::select! {
                 committed = local.changed() => {
                     if committed.is_err() {

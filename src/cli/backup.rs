@@ -11,12 +11,12 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
 
-/// Now, to the second, and without the colons that some disks do not take.
+/// The current time to the second, without the colons that some file systems refuse.
 pub(super) fn time_in_name(clock: &dyn Clock) -> String {
     clock.now().to_iso().replace(':', "-")
 }
 
-/// Where backups go unless a place is named, in the data folder.
+/// The default folder of backups, in the data folder.
 const FOLDER: &str = "backups";
 
 /// Where to.
@@ -106,7 +106,7 @@ fn target_file(
     }
 }
 
-/// Where backups go unless a place is named.
+/// The default folder of backups.
 pub(super) fn folder(config: &Config) -> PathBuf {
     config.data_folder.join(FOLDER)
 }

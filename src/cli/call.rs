@@ -55,8 +55,8 @@ pub(super) fn run(
     }
 }
 
-/// Calls one of our own tools; its document. What is null or empty in `arguments` was
-/// not typed, and is left out.
+/// Calls one of our own tools and returns its document. Null and empty members of
+/// `arguments` were not typed, so they are left out.
 pub(super) fn own_tool(
     tool: &str,
     mut arguments: Value,
@@ -108,8 +108,8 @@ fn given(app: &App, arguments: &Arguments) -> Result<Value, Failure> {
     }
 }
 
-/// Arguments by their names. A value is JSON, or text where the tool takes text or
-/// where it is no JSON.
+/// Arguments of the form NAME=VALUE. A value is JSON, or text if the tool takes text or
+/// it is not JSON.
 fn named(pairs: &[String], properties: &Value) -> Result<Value, Failure> {
     let mut given = Map::new();
     for pair in pairs {
@@ -131,7 +131,7 @@ fn named(pairs: &[String], properties: &Value) -> Result<Value, Failure> {
     Ok(Value::Object(given))
 }
 
-/// Another server's result, whole; that it is an error is for the exit code.
+/// Another server's whole result; whether it is an error decides the exit code only.
 fn print_upstream_result(result: &Value, output: &Output) -> Result<()> {
     output.document(result)?;
     match result["isError"].as_bool() {

@@ -1,5 +1,5 @@
-//! Shared by the commands on clients' files: folders, entries as they are shown,
-//! and a settings file that cannot be parsed.
+//! Shared by the commands that edit clients' files: folders, entries as they are shown,
+//! and settings files that cannot be parsed.
 
 use std::path::{Path, PathBuf};
 

@@ -44,7 +44,8 @@ pub(super) struct Arguments {
     shell: String,
 }
 
-/// A shell by its name. The nearest name is no help to whoever uses another one.
+/// A shell by its name. Suggesting the nearest name is no help to someone who uses
+/// another shell.
 fn known(name: &str) -> Result<String, String> {
     let all = "choose one of bash, elvish, fish, powershell and zsh";
     let known = Shells::builtins().names().any(|each| each == name);
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<()> {
     output.print(&*String::from_utf8_lossy(&script))
 }
 
-/// Answers the script of a shell, if it is the one that started this process.
+/// Answers the completion script of a shell, if that has started this process.
 pub(super) fn answer(
     arguments: &[OsString],
     command: fn() -> Command,
@@ -111,7 +112,7 @@ fn flags(arguments: &[OsString]) -> Flags {
     }
 }
 
-/// What completes the value of an argument.
+/// How the value of an argument is completed.
 #[derive(Clone, Copy)]
 enum Values {
     Projects,
@@ -164,7 +165,7 @@ fn with_value(
     completer: ArgValueCompleter,
 ) -> Command {
     match path {
-        // Not mut_arg, which would put it after the other positional ones.
+        // Not mut_arg, which would move it behind the other positional arguments.
         [] => command.mut_args(|each| match each.get_id() == argument {
             true => each.add(completer.clone()),
             false => each,
@@ -175,7 +176,7 @@ fn with_value(
     }
 }
 
-/// What begins with `current`; nothing where Mimo cannot be asked.
+/// The candidates that begin with `current`; none if Mimo cannot be asked.
 fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let all = all(values, &current, typed).unwrap_or_default().into_iter();
@@ -188,7 +189,8 @@ fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionC
     fitting.take(COMPLETIONS_MAX).map(candidate).collect()
 }
 
-/// Names or ids, each with what it is; of projects those that may fit `current`.
+/// Names or ids, each with its description; for projects, those that may match
+/// `current`.
 fn all(values: Values, current: &str, typed: &Typed) -> Result<Vec<(String, String)>> {
     let config = Config::load(&typed.flags, &typed.environment)?;
     let clock = Arc::new(UserClock::default());
@@ -199,7 +201,7 @@ fn all(values: Values, current: &str, typed: &Typed) -> Result<Vec<(String, Stri
     }
     if let Values::Models = values {
         let (models, _) = app::models(&config).list()?;
-        let named = |model: InstalledModel| (model.head.name, model.head.about);
+        let named = |model: InstalledModel| (model.header.name, model.header.about);
         return Ok(models.into_iter().map(named).collect());
     }
     if let Values::Tools = values {
@@ -208,7 +210,7 @@ fn all(values: Values, current: &str, typed: &Typed) -> Result<Vec<(String, Stri
         let tool = |tool: &Value| (text(tool, "name"), text(tool, "description"));
         return Ok(tools.iter().map(tool).collect());
     }
-    // Completing a word makes no database.
+    // Completing a word must not create a database.
     let store = app::store_as_it_is(&config)?;
     if !store.exists() {
         return Ok(Vec::new());

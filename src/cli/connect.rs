@@ -1,4 +1,4 @@
-//! `mimo connect`: a Mimo over HTTP for clients that only start programs.
+//! `mimo connect`: reaches a Mimo over HTTP from clients that can only start programs.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ pub(super) fn parse_url(text: &str) -> Result<String, Failure> {
     }
 }
 
-/// A variable's name, which is not the key itself by mistake.
+/// The name of a variable. Refuses a key that was passed by mistake.
 pub(super) fn check_variable(name: &str) -> Result<(), Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = !name.is_empty() && name.chars().all(is_plain);

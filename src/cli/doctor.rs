@@ -25,7 +25,6 @@ use crate::skills::rules::Rules;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 use crate::store::integrity::Observation;
 
-/// How far to look.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +52,7 @@ const PROGRAMS: [(&str, &str); 5] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Ok,
-    /// It works, and something about it should not stay so.
+    /// It works, but needs attention.
     Partial,
     Missing,
     Failed,
@@ -156,7 +155,7 @@ pub(super) fn run(
     }
 }
 
-/// What the sandbox of a skill has here.
+/// The layers of the sandbox on this machine.
 pub(super) fn layers(environment: &Environment) -> Layers {
     match &environment.executable {
         Some(executable) => probe::layers(executable),
@@ -181,7 +180,7 @@ pub(super) fn push_sandbox(layers: &Layers, text: &mut Text) {
     push_table(&findings, text);
 }
 
-/// The one that skills are started with.
+/// The launcher that starts skills.
 fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
     match policy::locate(name, rules) {
         Ok(found) => {
@@ -201,7 +200,7 @@ fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
     }
 }
 
-/// What the server of the database is like, where there is one.
+/// Facts about the database server, if there is one.
 fn server(config: &Config) -> Vec<Finding> {
     let examined = app::store_as_it_is(config)
         .and_then(|store| app::run(async move { Ok(store.examine().await?) }));
@@ -244,7 +243,7 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     }
 }
 
-/// Who encodes texts, asked for one where it is not the built-in model.
+/// The encoder, with a test request if it is not the built-in model.
 fn encoder(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     let name = "encoder";
     let place = match &config.embedding {
@@ -263,7 +262,7 @@ fn encoder(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     }
 }
 
-/// The built-in model knows little beside English.
+/// The built-in model knows hardly anything but English.
 fn builtin_encoder(name: &'static str, config: &Config, clock: Arc<dyn Clock>) -> Finding {
     let finding = Finding::new(name, State::Ok, "the built-in model".to_owned());
     if !app::store_as_it_is(config).is_ok_and(|store| store.exists()) {
@@ -284,7 +283,7 @@ fn builtin_encoder(name: &'static str, config: &Config, clock: Arc<dyn Clock>) -
     )
 }
 
-/// Who puts answers into words, by the settings alone: nobody is asked for this.
+/// The writer of answers, by the settings alone: nothing is requested for this.
 fn answers(ask: &AskSettings) -> Finding {
     let word = ask.synthesis.name();
     let (state, why) = match ask.endpoint() {

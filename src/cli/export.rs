@@ -17,7 +17,6 @@ use crate::diagnostics::counted;
 use crate::failure::Failure;
 use crate::store::ProjectSet;
 
-/// Where to.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -69,7 +68,7 @@ pub(super) fn run(
         let (before, projects) = (lines.count(), ProjectSet::readable(&reach, &[]));
         let written = lines.clone();
         app::run(memories.export(projects, move |line: &str| written.write(line)))?;
-        // Their first line is no memory.
+        // The first line is a header, not a memory.
         counts[0] = lines.count().saturating_sub(before + 1);
         let last = json!({"format": ARCHIVE_END, "lines": lines.count().saturating_sub(1)});
         Ok(lines.write(&last.to_string())?)

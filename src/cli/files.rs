@@ -109,8 +109,8 @@ impl ExportLines {
         self.state().count
     }
 
-    /// Ends as [`ExportWriter::finish`] where all was `exported`. An error of the file
-    /// is the cause of the others.
+    /// Ends like [`ExportWriter::finish`] if everything was `exported`. An error of the
+    /// file is the cause of any other.
     pub(super) fn finish(&self, exported: Result<()>) -> Result<Option<PathBuf>> {
         let mut state = self.state();
         if let Some(error) = state.error.take() {
@@ -145,7 +145,7 @@ pub(super) fn open_input(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Fa
     Ok(Box::new(BufReader::new(file)))
 }
 
-/// Refuses what is no text in UTF-8 as a whole, by its first bytes.
+/// Refuses a file that is not UTF-8 as a whole, by its first bytes.
 pub(super) fn refuse_other_encodings(input: &mut dyn BufRead, path: &Path) -> Result<(), Failure> {
     let word = shell_word(&path.to_string_lossy());
     let path = path.display();
@@ -174,8 +174,8 @@ pub(super) struct FileDocument {
     pub(crate) is_cut: bool,
 }
 
-/// The documents of a file: one or several per line or, if the first line is not a
-/// complete one, the whole file as one. A line that is none is one failure.
+/// The documents of a file: one or several per line or, if the first line is not
+/// complete, one document for the whole file. A line that is not JSON is one failure.
 pub(super) fn read_documents(mut input: Box<dyn BufRead>) -> impl Iterator<Item = FileDocument> {
     let (mut number, mut first, mut ended) = (0, true, false);
     let mut waiting: VecDeque<FileDocument> = VecDeque::new();
@@ -277,7 +277,7 @@ fn whole_or_lines(mut text: String, number: usize, input: &mut dyn BufRead) -> V
 }
 
 fn not_json(error: serde_json::Error) -> Failure {
-    // A line is parsed alone: its number within itself says nothing.
+    // A line is parsed alone, so its number in the error is always 1.
     let why = error.to_string();
     let why = why.split(" at line ").next().unwrap_or(&why);
     let column = error.column();

@@ -1,9 +1,9 @@
-//! The next steps of failures as a person at the command line takes them: the rooms
-//! behind name tools, which clients call, and here there is a command for each.
+//! Rewrites the hints of failures for the command line: the rooms behind it name tools,
+//! which clients call, and each has a command here.
 
 use crate::failure::Failure;
 
-/// What a hint says, and the command that does it.
+/// The phrase in a hint, and the command to show instead.
 const COMMANDS: [(&str, &str); 10] = [
     (
         "use memory_edit with action unprotect first",

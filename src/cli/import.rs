@@ -1,5 +1,6 @@
-//! `mimo import`, and what the imports of memories and of the graph share with it. A
-//! part of a file that cannot be read is skipped, counted and shown; the rest comes in.
+//! `mimo import`, and the code that the imports of memories and of the graph share.
+//! Parts of a file that cannot be read are skipped, counted and shown; the rest is
+//! imported.
 
 mod graph_lines;
 mod notes;
@@ -29,7 +30,6 @@ use crate::procedure::Procedures;
 use graph_lines::GraphLines;
 use skips::Skips;
 
-/// From where.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,11 +56,11 @@ pub(super) struct Source {
     strict: bool,
 }
 
-/// What of a file is imported.
+/// Which parts of a file are imported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Everything,
-    /// Texts that are no relations are counted only.
+    /// Texts that are not relations are only counted.
     Graph,
 }
 
@@ -223,8 +223,8 @@ impl Import {
         Ok(())
     }
 
-    /// Takes a part, or counts it as skipped if it cannot be read. A store that cannot
-    /// be used ends the import.
+    /// Imports a part, or counts it as skipped if it cannot be read. A store that
+    /// cannot be used ends the import.
     fn take(
         &mut self,
         place: &str,
@@ -299,7 +299,7 @@ impl Import {
         }
     }
 
-    /// The graph first: memories are linked to the entities that there are.
+    /// The graph first, because memories are linked to existing entities.
     fn store(&mut self) -> Result<(), Failure> {
         self.graph.store(&mut self.skips)?;
         if self.scope == Scope::Graph {
@@ -324,7 +324,7 @@ impl Import {
             .named
             .map_or(0, |named| named.saturating_sub(counts.all() as u64));
         let is_short = match self.counted {
-            // Its first and last line are not counted there.
+            // The first and the last line are not counted there.
             Some(counted) => counted + 2 > self.lines,
             None => self.is_archive,
         };
@@ -348,7 +348,7 @@ impl Import {
         }
     }
 
-    /// Warns if more memories are active now than stay so.
+    /// Warns if more memories are active than the retention settings keep.
     fn warn_beyond_maximum(&self, output: &Output) -> Result<()> {
         if self.scope == Scope::Graph {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Ctrl-C during long work: the first one stops it where it may stop, the second one at
-//! once.
+//! Ctrl-C during long work: the first one stops it at the next safe point, the second
+//! one at once.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::app;
 /// The exit code of a program that SIGINT ended.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Whether the person has pressed Ctrl-C since.
+/// Whether Ctrl-C has been pressed since.
 #[derive(Clone)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes Ctrl-C over from here on.
+    /// Handles Ctrl-C from here on.
     pub(super) fn watch(output: &Output) -> Interrupt {
         let came = Arc::new(AtomicBool::new(false));
         let (flag, is_watched) = (came.clone(), output.is_watched());

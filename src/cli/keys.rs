@@ -25,7 +25,7 @@ use crate::limits::{KEY_INPUT_BYTES_MAX, KEY_OVERLAP_SECONDS_MAX};
 use crate::memory::moment::{self, Edge, Here, SpanDirection};
 use crate::store::keys::{KeyStore, refresh};
 
-/// How a file, and a client, names a key.
+/// The variable that files and clients use for a key.
 const VARIABLE: &str = "MIMO_API_KEY=";
 
 /// What to do with keys.
@@ -274,7 +274,7 @@ fn read_end(text: &str, here: Here) -> Result<Timestamp, Failure> {
     })
 }
 
-/// Does not repeat `text`, which may be part of a key.
+/// Does not show `text`, which may be part of a key.
 fn read_id(text: &str) -> Result<KeyId, Failure> {
     KeyId::parse(text).ok_or_else(|| {
         Failure::invalid(
@@ -285,8 +285,8 @@ fn read_id(text: &str) -> Result<KeyId, Failure> {
     })
 }
 
-/// Does `work`, which lets `text` in, once the text is in the file where there shall
-/// be one: nobody can get it again. The file goes if the work fails.
+/// Runs `work`, which makes `text` valid, after the text is in its file, if one is
+/// wanted: it cannot be shown again. The file is removed if the work fails.
 fn keep<T>(
     text: &KeyText,
     file: Option<&Path>,
@@ -308,7 +308,7 @@ fn keep<T>(
         }
     })?;
     work().inspect_err(|_| {
-        // Its text lets nobody in.
+        // Its text is not valid.
         let _ = fs::remove_file(path);
     })
 }
@@ -328,7 +328,7 @@ fn write_new(path: &Path, text: &KeyText) -> io::Result<()> {
     })
 }
 
-/// Prints the text, unless it is in a file, and `said` beside it.
+/// Prints the text, unless it is in a file, and `said` after it.
 fn hand_out(
     key: &Key,
     text: &KeyText,

@@ -1,4 +1,4 @@
-//! Every command that a message, an example or a page names is one that may be typed.
+//! Tests that every command named in a message, an example or a page is valid.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::Cli;
 
-/// The files with such texts.
+/// The files that mention commands.
 fn files(folder: &Path, all: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -34,7 +34,7 @@ fn joined(text: &str) -> String {
     joined
 }
 
-/// What stands between backticks and begins with `mimo`.
+/// The commands between backticks.
 fn quoted(text: &str) -> Vec<String> {
     let parts = text.split('`').skip(1).step_by(2);
     let commands = parts.filter(|part| part.starts_with("mimo ") && part.len() < 200);
@@ -43,12 +43,12 @@ fn quoted(text: &str) -> Vec<String> {
         part.split(' ').any(|word| stands_for.contains(&word))
     };
     let commands = commands.filter(|part| !is_form(part));
-    // What a shell would do with the output is not Mimo's.
+    // The shell's part of the line is not for Mimo.
     let own = |part: &str| part.split(['|', '&']).next().unwrap_or_default().to_owned();
     commands.map(own).collect()
 }
 
-/// The examples of a help text, without what they are for.
+/// The commands in the examples of a help text.
 fn examples(command: &clap::Command, all: &mut Vec<String>) {
     let help = command.get_after_help().map(ToString::to_string);
     for line in help.unwrap_or_default().lines() {
@@ -116,7 +116,7 @@ fn commands_that_texts_name_are_accepted() {
         let Err(error) = Cli::command().try_get_matches_from(words(&command)) else {
             continue;
         };
-        // A name alone stands for the command, with whatever it takes.
+        // A bare name mentions the command, whatever arguments it needs.
         let is_name = matches!(
             error.kind(),
             ErrorKind::MissingRequiredArgument

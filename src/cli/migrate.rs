@@ -1,4 +1,5 @@
-//! `mimo migrate`: everything from the file to PostgreSQL, or back, or to another server.
+//! `mimo migrate`: copies everything from the file to PostgreSQL, back, or to another
+//! server.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -131,8 +132,8 @@ fn bring_up_to_date(config: &Config, output: &Output) -> Result<()> {
     }
 }
 
-/// Where from, which is what the settings name, and where to. The variable of the
-/// settings as a target means: from the file to there.
+/// The source, which the settings name, and the target. If the target is the settings'
+/// own variable, the source is the file.
 fn ends(
     to: &str,
     config: &Config,

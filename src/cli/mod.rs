@@ -1,5 +1,5 @@
-//! The command line: what may be typed, and which file answers it. The work
-//! itself is done by the parts that `app` connects.
+//! The command line: the commands and options, and the file that handles each. `app`
+//! connects the parts that do the work.
 
 mod ask;
 mod backup;
@@ -59,7 +59,7 @@ struct Cli {
     command: Option<Command>,
 }
 
-/// These work with every command, so its own options stand apart.
+/// These work with every command, so they have a heading of their own.
 const GLOBAL: &str = "Options of every command";
 
 #[derive(Args)]
@@ -168,7 +168,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let output = Output::new(cli.global.json, environment.no_color());
-    // Whoever types a call of a tool thinks in tools.
+    // A person who types a tool call thinks in tools.
     let calls_tools = matches!(cli.command, Some(Command::Call(_)));
     match run(cli, environment, &output) {
         Ok(()) => ExitCode::SUCCESS,

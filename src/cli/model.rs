@@ -1,4 +1,4 @@
-//! `mimo model VERB`: the models that encode texts beside the built-in one.
+//! `mimo model VERB`: the models that can encode texts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::printable;
 
-/// The one that is compiled in.
+/// The name of the compiled-in model.
 const BUILT_IN: &str = "built-in";
 
 /// What to do with models.
@@ -65,16 +65,16 @@ pub(super) fn run(
         Verb::Add { file } => {
             private_folder(&config.models_folder())?;
             let model = app::models(config).add(file)?;
-            let InstalledModel { head, bytes } = &model;
+            let InstalledModel { header, bytes } = &model;
             match output.json {
                 true => output.document(&document(&model, false)),
                 false => output.print(format!(
                     "Added {}, {:.1} MB, checked: {}\n  next: mimo{} model use {}\n",
-                    head.name,
+                    header.name,
                     *bytes as f64 / 1e6,
-                    printable::line(&head.about),
+                    printable::line(&header.about),
                     config.options,
-                    head.name,
+                    header.name,
                 )),
             }
         }
@@ -95,7 +95,7 @@ pub(super) fn run(
     }
 }
 
-/// The installed model that encodes.
+/// The installed model in use, if any.
 fn in_use(config: &Config) -> Option<&String> {
     match &config.embedding {
         Some(EmbeddingSettings::Installed(name)) => Some(name),
@@ -104,11 +104,11 @@ fn in_use(config: &Config) -> Option<&String> {
 }
 
 fn document(model: &InstalledModel, in_use: bool) -> Value {
-    let InstalledModel { head, bytes } = model;
+    let InstalledModel { header, bytes } = model;
     json!({
-        "name": head.name,
-        "about": head.about,
-        "license": head.license,
+        "name": header.name,
+        "about": header.about,
+        "license": header.license,
         "bytes": bytes,
         "in_use": in_use,
     })
@@ -122,7 +122,7 @@ fn list(config: &Config, output: &Output) -> Result<()> {
     let used = in_use(config);
     if output.json {
         let models = models.iter();
-        let models = models.map(|model| document(model, used == Some(&model.head.name)));
+        let models = models.map(|model| document(model, used == Some(&model.header.name)));
         let own = json!({
             "name": BUILT_IN,
             "about": "English",
@@ -137,21 +137,21 @@ fn list(config: &Config, output: &Output) -> Result<()> {
         "{} {BUILT_IN}, in the program: English\n",
         mark(config.embedding.is_none())
     );
-    for InstalledModel { head, bytes } in &models {
+    for InstalledModel { header, bytes } in &models {
         let megabytes = *bytes as f64 / 1e6;
         text += &format!(
             "{} {}, {megabytes:.1} MB: {}\n    {}\n",
-            mark(used == Some(&head.name)),
-            head.name,
-            printable::line(&head.about),
-            printable::line(&head.license),
+            mark(used == Some(&header.name)),
+            header.name,
+            printable::line(&header.about),
+            printable::line(&header.license),
         );
     }
     if let Some(EmbeddingSettings::Endpoint { endpoint, .. }) = &config.embedding {
         text += &format!("* {} at {}\n", endpoint.model, endpoint.url);
     }
     if let Some(name) = used
-        && !models.iter().any(|model| model.head.name == *name)
+        && !models.iter().any(|model| model.header.name == *name)
     {
         text += &format!("* {name}: missing, so searches go by words\n");
     }
@@ -180,7 +180,7 @@ fn choose(name: &str, config: &Config, clock: Arc<dyn Clock>, output: &Output) -
         return output.document(&json!({"ok": true, "in_use": name, "to_encode": left}));
     }
     let mut text = format!("{name} encodes texts in every Mimo that starts from now on\n");
-    // An endpoint of the file was refused above.
+    // An endpoint in the file was refused above.
     if matches!(config.embedding, Some(EmbeddingSettings::Endpoint { .. })) {
         text += "  but OLLAMA_EMBEDDING_MODEL is set here: where it is, that model encodes\n";
     }

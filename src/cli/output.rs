@@ -1,5 +1,5 @@
-//! How commands print: stdout for what was asked, stderr for what went wrong,
-//! colors and columns only where a person looks.
+//! How commands print: results to stdout, problems to stderr, colors and columns only
+//! on a terminal.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +23,7 @@ const COLUMNS_WIDE: usize = 120;
 /// Narrower than this, wrapping would only make it worse.
 const COLUMNS_NARROW: usize = 40;
 
-/// Ends a command that has said why already with this exit code.
+/// Ends a command with this exit code, after it has reported the reason.
 #[derive(Debug)]
 pub(super) struct Exit(pub u8);
 
@@ -63,7 +63,7 @@ impl Output {
         }
     }
 
-    /// Whether a person watches stderr, to see how far long work is.
+    /// Whether stderr is a terminal, so that progress is worth showing.
     pub(super) fn is_watched(&self) -> bool {
         io::stderr().is_terminal() && !self.json
     }
@@ -165,8 +165,8 @@ impl Output {
         Exit(1).into()
     }
 
-    /// Prints why a command failed and what to do next, and gives the exit code.
-    /// With `--json` it is a document on stdout, as a script expects it.
+    /// Prints why a command failed and what to do next, and returns the exit code. With
+    /// `--json` this is a document on stdout, as scripts expect.
     pub(super) fn report(&self, error: &anyhow::Error) -> ExitCode {
         if let Some(Exit(code)) = error.downcast_ref() {
             return ExitCode::from(*code);
@@ -198,9 +198,9 @@ impl Output {
     }
 }
 
-/// The output of a command. Whatever is added becomes printable: names and texts
-/// come from skills and models, and neither steers the terminal. Colors are
-/// Mimo's own.
+/// The output of a command. Everything added to it is made printable: names and texts
+/// come from skills and models, and must not control the terminal. Colors are Mimo's
+/// own.
 pub(super) struct Text {
     shown: String,
     color: bool,
@@ -243,7 +243,7 @@ impl From<String> for Text {
     }
 }
 
-/// What was being done when the failure came, as `doing this: `.
+/// The operation that failed, as `doing this: `.
 fn context_of(error: &anyhow::Error) -> String {
     let outer = error.chain().take_while(|cause| !cause.is::<Failure>());
     outer.map(|cause| format!("{cause}: ")).collect()
@@ -261,7 +261,7 @@ fn error_text(context: &str, failure: &Failure) -> String {
     text
 }
 
-/// How far long work is, on one line of stderr, where a person watches.
+/// The progress of long work, on one line of stderr if that is a terminal.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
@@ -276,7 +276,7 @@ impl Progress {
         Progress(bar.with_prefix(unit))
     }
 
-    /// So many are done, of how many where that is known.
+    /// Shows how many are done, and the total if that is known.
     pub(super) fn show(&self, done: u64, total: Option<u64>) {
         if let Some(total) = total
             && self.0.length() != Some(total)
@@ -288,19 +288,19 @@ impl Progress {
         self.0.set_position(done);
     }
 
-    /// Names the part that is under way, where nothing is counted.
+    /// Names the current part, if nothing is counted.
     pub(super) fn name(&self, part: impl Into<Cow<'static, str>>) {
         self.0.set_style(style("{prefix}: {msg}"));
         self.0.set_message(part);
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     pub(super) fn end(&self) {
         self.0.finish_and_clear();
     }
 }
 
-/// The style of a template that is known to be valid: a test draws each.
+/// A style from a template that is valid: a test draws each.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

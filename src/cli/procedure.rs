@@ -1,5 +1,5 @@
-//! `mimo procedure VERB`: which verbs there are, and those about definitions.
-//! What a definition may hold is decided in `procedure`.
+//! `mimo procedure VERB`: the verbs, and those that work on definitions. `procedure`
+//! decides what a definition may contain.
 
 mod run;
 
@@ -189,7 +189,7 @@ fn read(file: &Path) -> Result<Value, Failure> {
     let size = std::fs::metadata(file)
         .map_err(|error| unreadable(&error))?
         .len();
-    // Spaces do not count for the definition; a file of them is no definition.
+    // White space does not matter in a definition, but a file of it is not one.
     if size > 4 * PROCEDURE_BYTES_MAX as u64 {
         return Err(unreadable(&format!("its {size} bytes are too many")));
     }

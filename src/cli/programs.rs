@@ -1,12 +1,12 @@
-//! Records where this shell finds the programs of skills: a client that is started
-//! from a desktop has a PATH without them.
+//! Records where this shell finds the programs of skills, because a client that is
+//! started from a desktop has a shorter PATH.
 
 use crate::app;
 use crate::config::{self, Config, Environment};
 use crate::skills::policy;
 
-/// Records the programs on the PATH, and the versions that only running them tells.
-/// Gives the settings with that record. A failure costs no more than the record.
+/// Records the programs on the PATH, and the versions that they must be run to learn.
+/// Returns the settings with that record. If this fails, only the record is missing.
 pub(super) fn record(mut config: Config, environment: &Environment) -> Config {
     if environment.program_folders.is_empty() {
         return config;

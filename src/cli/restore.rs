@@ -1,4 +1,4 @@
-//! `mimo restore`: a backup takes the place of the database.
+//! `mimo restore`: replaces the database with a backup.
 
 use std::path::{Path, PathBuf};
 

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, clock: Arc<dyn Clock>)
         Some(_) => "HTTP",
     };
     let database = match &config.store.url {
-        // With a password in it.
+        // The URL may contain a password.
         Some(_) => format!("the URL in {}", config.store.url_variable()),
         None => config.database.display().to_string(),
     };
@@ -74,19 +74,19 @@ pub(super) fn run(arguments: &Arguments, config: &Config, clock: Arc<dyn Clock>)
     };
     match &served {
         Ok(()) => tracing::info!("stopped: the client left, or a signal came"),
-        // An error for whoever reads stderr, where the command reports it itself.
+        // Logged, unless the command itself reports it.
         Err(failure) => tracing::info!("stopped: {failure}"),
     }
     Ok(served?)
 }
 
-/// Tells a person, or a script that waits for it, that clients can connect.
+/// Announces that clients can connect, for a person or a script that waits for it.
 fn print_addresses(address: SocketAddr, metrics: Option<SocketAddr>) {
     let mut text = format!("Mimo serves http://{address}/mcp until Ctrl-C or SIGTERM.\n");
     if let Some(metrics) = metrics {
         text += &format!("Metrics are on http://{metrics}/metrics.\n");
     }
-    // Whoever started it may have closed stderr.
+    // The parent process may have closed stderr.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -95,7 +95,7 @@ fn die_at(moment: u64) -> JournalHook {
     let seen = AtomicU64::new(0);
     Arc::new(move |_| {
         if seen.fetch_add(1, Ordering::Relaxed) + 1 == moment {
-            // Nothing of ours runs after this.
+            // No code of ours runs after this.
             let _ = signal::kill(Pid::this(), Signal::SIGKILL);
         }
     })
@@ -132,7 +132,7 @@ Usually a client starts it, with this in its settings:
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// What a client's settings need, in the form most of them share.
+/// The entry for a client's settings, in the form that most of them share.
 pub(super) fn client_entry(executable: Option<&Path>) -> String {
     let command = executable.map_or_else(|| "mimo".into(), Path::to_string_lossy);
     let command = json!(command);

@@ -1,5 +1,5 @@
-//! `mimo setup`: puts Mimo into a client's settings and takes it out again.
-//! What a settings file may hold is decided in `clients`.
+//! `mimo setup`: adds Mimo to a client's settings and removes it again. `clients`
+//! decides what a settings file may contain.
 
 mod adopt;
 mod entry;
@@ -25,7 +25,6 @@ use crate::printable;
 pub(super) use list::{EntryState, rows};
 use result::SetupResult;
 
-/// Which clients.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("which").args(["clients", "all"])))]
 #[command(after_help = "\
@@ -108,8 +107,7 @@ pub(super) fn run(
     }
 }
 
-/// The clients that this account has, or whose settings have Mimo if it is to be taken
-/// out.
+/// The clients of this account, or, to remove Mimo, those whose settings contain it.
 fn found_clients(arguments: &Arguments, environment: &Environment) -> Result<Vec<Client>, Failure> {
     let places = places(environment);
     let mut clients = Client::ALL.to_vec();
@@ -136,7 +134,7 @@ fn found_clients(arguments: &Arguments, environment: &Environment) -> Result<Vec
     }
 }
 
-/// Sets up one client after the other; what fails for one does not stop the others.
+/// Sets up the clients one by one; a failure does not stop the others.
 fn set_up_each(
     clients: &[Client],
     arguments: &Arguments,
@@ -309,8 +307,8 @@ fn settings_file(
     })
 }
 
-/// An entry for a program does not become one for a remote server, nor the other way:
-/// keys that only the other kind has would stay in it.
+/// An entry for a program cannot become one for a remote server, or the reverse: keys
+/// that only the other kind has would stay.
 fn check_replaced(
     client: Client,
     settings: &Settings,

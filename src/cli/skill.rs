@@ -1,5 +1,5 @@
-//! `mimo skill VERB`: which verbs there are, and which file answers each. What
-//! a manifest may hold is decided in `skills`.
+//! `mimo skill VERB`: the verbs, and the file that handles each. `skills` decides what
+//! a manifest may contain.
 
 mod approve;
 mod check;
@@ -79,7 +79,7 @@ pub(super) fn run(
     clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
-    // What holds them, looked at only where it is shown.
+    // The sandbox's layers, determined only if they are shown.
     let layers = || doctor::layers(environment);
     match arguments.verb {
         Verb::List(_) => check::list(config, &layers(), output),

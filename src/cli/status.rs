@@ -16,7 +16,6 @@ use crate::printable;
 use crate::registry;
 use crate::store::NodeStore;
 
-/// Nothing to choose.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +51,7 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
     }
 }
 
-/// The parts that a database keeps.
+/// The parts that are in the database.
 const PARTS: [&str; 3] = ["memory", "graph", "procedures"];
 
 fn state<'a>(status: &'a Value, part: &str) -> &'a str {
@@ -92,7 +91,7 @@ fn page(status: &Value, output: &Output) -> Text {
         counted(definitions, "definition", "definitions"),
         waiting.len(),
     );
-    // One database has one trouble, whichever part meets it.
+    // All parts fail with the same error of the database.
     let mut told = None;
     for (part, text) in [
         ("memory", memories),
@@ -103,7 +102,7 @@ fn page(status: &Value, output: &Output) -> Text {
         let state = state(status, part);
         let problem = said("problem").filter(|_| state != "read_only");
         match problem {
-            // What could not be counted is not none.
+            // A failed count is not zero.
             Some(problem) if told == Some(problem) => {
                 line(&mut page, part, state, "for the same reason");
                 continue;
@@ -181,7 +180,7 @@ fn push_nodes(page: &mut Text, nodes: &[Value], reload: &Value) {
     page.push("\n");
 }
 
-/// What a run waits for, and the command that decides it.
+/// What an execution waits for, and the command that decides it.
 fn waiting_run(run: &Value) -> String {
     let text = |value: &Value| -> String {
         let text = value.as_str().unwrap_or_default();

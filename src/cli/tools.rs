@@ -1,4 +1,4 @@
-//! `mimo tools`: what clients see of `tools/list`, as a table or as JSON.
+//! `mimo tools`: the result of `tools/list`, as a table or as JSON.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::tools::skills::AutoChoice;
 
-/// Nothing to choose.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +28,7 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
     }
 }
 
-/// What clients see of `tools/list`.
+/// The result of `tools/list` for a client.
 pub(super) fn definitions(config: &Config, clock: Arc<dyn Clock>) -> Result<Vec<Value>, Failure> {
     app::run(async {
         let app = App::build(config, clock)?;
@@ -56,7 +55,7 @@ fn table(definitions: &[Value], output: &Output) -> String {
     }))
 }
 
-/// What calling it may do, as a client decides whether to ask first.
+/// The effects of calling it, by which clients decide whether to ask first.
 fn class(definition: &Value) -> &'static str {
     let hint = |name: &str| definition["annotations"][name] == true;
     match (hint("readOnlyHint"), hint("destructiveHint")) {

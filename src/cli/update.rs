@@ -18,7 +18,6 @@ use origin::Origin;
 
 const THIS: &str = env!("CARGO_PKG_VERSION");
 
-/// Nothing to choose.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +28,7 @@ It installs nothing. It asks one address, update.url in config.toml, and only wh
 call it.")]
 pub(super) struct Arguments {}
 
-/// What the address answers: `latest.json` of a release.
+/// The response: `latest.json` of a release.
 #[derive(Deserialize)]
 struct Latest {
     version: String,
@@ -68,7 +67,7 @@ pub(super) fn run(config: &Config, environment: &Environment, output: &Output) -
         .iter()
         .filter(|changes| compare(&changes.version, THIS) == Ordering::Greater)
         .collect();
-    // The files of a release lie in one folder.
+    // The files of a release are in one folder.
     let folder = url.rsplit_once('/').map(|(folder, _)| folder);
     let commands = match order {
         Ordering::Greater => origin.commands(folder, Some(&latest.version)),
@@ -107,14 +106,14 @@ fn ask(url: &str) -> Result<Latest, String> {
     let body = endpoint::fetch(url)?;
     let latest: Latest = serde_json::from_slice(&body)
         .map_err(|_| "answered something that is not a list of releases".to_owned())?;
-    // A version goes into commands that a person copies.
+    // A version becomes part of commands that a person copies.
     match parts(&latest.version) {
         Some(_) => Ok(latest),
         None => Err("answered with a version that is none".to_owned()),
     }
 }
 
-/// What can be done without the answer.
+/// The next step if the answer is missing.
 fn unasked(hint: &str, origin: &Origin) -> String {
     let known = format!("{hint}; this is Mimo {THIS}, {}", origin.name());
     match origin.commands(None, None).join(" && ") {
@@ -141,7 +140,7 @@ fn push_news(text: &mut Text, version: &str, news: &[&Changes], commands: &[Stri
     }
 }
 
-/// The three numbers of a version, and what follows a `-`.
+/// The three numbers of a version, and its pre-release part after `-`.
 fn parts(version: &str) -> Option<([u64; 3], &str)> {
     let (numbers, rest) = version.split_once('-').unwrap_or((version, ""));
     let mut numbers = numbers.split('.').map(|number| number.parse().ok());
@@ -152,7 +151,7 @@ fn parts(version: &str) -> Option<([u64; 3], &str)> {
     is_whole.then_some((three, rest))
 }
 
-/// What is no version is older than any; a pre-release precedes its release.
+/// An invalid version is older than any other; a pre-release precedes its release.
 fn compare(one: &str, other: &str) -> Ordering {
     let key = |version| parts(version).map(|(numbers, rest)| (numbers, rest.is_empty(), rest));
     key(one).cmp(&key(other))

@@ -1,5 +1,5 @@
-//! `mimo verify`: is the database whole, or a backup of it? With `--repair` derived
-//! data is made anew first.
+//! `mimo verify`: checks the database or a backup. `--repair` rebuilds derived data
+//! first.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,6 @@ use crate::printable::{self, shell_word};
 use crate::store::Store;
 use crate::store::integrity::{Part, Problem, Report};
 
-/// Which file.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -98,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     }
 }
 
-/// What to do about a file that is not whole.
+/// What to do about a damaged file.
 fn next_step(is_backup: bool, store: &dyn Store, config: &Config) -> String {
     if is_backup {
         return "do not rely on this file; make another backup with `mimo backup`".to_owned();

@@ -1,4 +1,4 @@
-//! `mimo view`: a page on this machine that shows what is stored, for a person.
+//! `mimo view`: a page in the browser that shows a person what is stored.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,7 +15,6 @@ use crate::files;
 use crate::keys::KeyText;
 use crate::skills::launcher;
 
-/// Where the page is.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,7 +46,7 @@ pub(super) fn run(
     clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
-    // A profile is for what clients have room for; a person sees everything.
+    // A profile limits what clients must read; a person sees everything.
     let config = Config {
         profile: PROFILE_DEFAULT.to_owned(),
         ..config
@@ -66,19 +65,19 @@ pub(super) fn run(
         if let Some(Err(error)) = &opened {
             tracing::warn!(%error, "the browser was not opened");
         }
-        // Whoever started it may have closed stdout.
+        // The parent process may have closed stdout.
         let _ = print_link(&link, matches!(opened, Some(Ok(()))), output);
     };
     let served = app::run_threaded(async {
         let app = App::serving(&config, clock, Toolset::Standard, None)?;
         app.serve_view(&config, arguments.port, listening).await
     });
-    // It is not there where nothing was opened.
+    // The file is missing if no browser was opened.
     let _ = fs::remove_file(&file);
     Ok(served?)
 }
 
-/// A document that leads to `link`, which holds no character that HTML would read.
+/// A page that redirects to `link`, which has no character that HTML would interpret.
 fn redirect(link: &str) -> String {
     format!(
         "<!doctype html><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">\

@@ -1,4 +1,4 @@
-//! A client's settings file: read once, and replaced atomically if it did not change
+//! A client's settings file: read once, and replaced atomically unless it has changed
 //! since. The client may write it at any time.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};

@@ -207,7 +207,7 @@ fn parse(text: &str) -> Result<CstRootNode, Diagnostic> {
     }
 }
 
-/// Fails where `text` has more than the reader called `title` knows.
+/// Fails if `text` uses syntax that the reader called `title` does not support.
 pub(super) fn check_plain(text: &str, title: &str, has_comments: bool) -> Result<(), Diagnostic> {
     let form = ParseOptions {
         allow_comments: has_comments,

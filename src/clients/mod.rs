@@ -288,7 +288,7 @@ impl Client {
                 ("url", json!(url)),
                 ("headers", headers),
             ],
-            // It would begin to sign in otherwise.
+            // Otherwise it would start a sign-in.
             Client::OpenCode => vec![
                 ("type", json!("remote")),
                 ("url", json!(url)),
@@ -333,13 +333,13 @@ impl Client {
             keys.push((key, Value::Object(env.iter().cloned().collect())));
         }
         if self == Client::Jan {
-            // It starts no server that does not say so.
+            // It starts only servers whose entry has this key.
             keys.push(("active", json!(true)));
         }
         keys
     }
 
-    /// Fails where the client could not read `text`, although Mimo can: few of them know
+    /// Fails if the client could not read `text` although Mimo can: few clients support
     /// comments and trailing commas in JSON.
     pub(crate) fn check_readable(self, text: &str) -> Result<(), Diagnostic> {
         let has_comments = match self {

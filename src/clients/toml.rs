@@ -170,7 +170,7 @@ fn json_of(item: &Item) -> Json {
     }
 }
 
-/// `None` for null, which TOML has not.
+/// `None` for null, which TOML does not have.
 fn value_of(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => return None,

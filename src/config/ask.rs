@@ -16,12 +16,12 @@ pub(super) struct AskKeys {
 /// Who writes the answers of `ask_mimo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Synthesis {
-    /// The endpoint where there is one, else the client's model, else nobody.
+    /// The endpoint if there is one, else the client's model, else none.
     #[default]
     Auto,
-    /// Nobody: they are quotations.
+    /// No model: answers are quotations.
     Extract,
-    /// The client's model, where it offers one.
+    /// The client's model, if it offers one.
     Client,
     Endpoint,
 }

@@ -1,5 +1,5 @@
-//! The settings of encoding: an endpoint or an installed model that takes the place of
-//! the built-in one.
+//! The settings of the encoder: an endpoint or an installed model in place of the
+//! built-in one.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 
 const SECTION: &str = "embedding";
-/// Where Ollama listens if nobody says otherwise.
+/// Ollama's default address.
 const OLLAMA_URL: &str = "http://127.0.0.1:11434";
 
 /// The keys of `[embedding]` in the file.
@@ -26,22 +26,22 @@ pub(super) struct EmbeddingKeys {
     pub(crate) installed: Option<String>,
 }
 
-/// Who encodes texts instead of the built-in model.
+/// The encoder that replaces the built-in model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum EmbeddingSettings {
     Endpoint {
         endpoint: EndpointSettings,
-        /// What the model wants before a text that is stored.
+        /// The prefix that the model expects before a stored text.
         document_prefix: String,
-        /// The same before a query.
+        /// The prefix that it expects before a query.
         query_prefix: String,
     },
-    /// The name of a model that `mimo model add` took.
+    /// The name of an installed model.
     Installed(String),
 }
 
 impl EmbeddingKeys {
-    /// Checks that the keys agree.
+    /// Checks that the keys are consistent.
     pub(super) fn check(&self) -> Result<(), Mistake> {
         let has_prefix = self.document_prefix.is_some() || self.query_prefix.is_some();
         let has_endpoint = self.endpoint != EndpointKeys::default() || has_prefix;
@@ -95,9 +95,9 @@ impl EmbeddingKeys {
     }
 }
 
-/// Writes into `file`, which is `config.toml` and need not exist, that the installed
-/// model `name` encodes, or the built-in one. Everything else in it stays as it is.
-/// Fails with `Conflict` if it names an endpoint.
+/// Writes to `file`, a `config.toml` that need not exist, that the encoder is the
+/// installed model `name`, or the built-in one if there is no name. The rest of the
+/// file stays as it is. Fails with `Conflict` if it names an endpoint.
 pub(crate) fn choose_model(file: &Path, name: Option<&str>) -> Result<(), Failure> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),

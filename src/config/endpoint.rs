@@ -1,4 +1,4 @@
-//! An endpoint of a model, as `[ask.endpoint]` and `[embedding]` name one.
+//! The endpoint of a model, from `[ask.endpoint]` or `[embedding]`.
 
 use super::environment::Environment;
 use super::values::is_open;
@@ -19,7 +19,7 @@ pub(crate) struct EndpointSettings {
     /// Up to `/v1`.
     pub(crate) url: String,
     pub(crate) model: String,
-    /// The variable with its key, and what that holds.
+    /// The name of the variable with its key, and its value.
     pub(crate) key: Option<(String, Option<Secret>)>,
 }
 
@@ -42,7 +42,7 @@ impl EndpointKeys {
         self.check_way(section, url)
     }
 
-    /// Checks that nobody on the way reads what is sent to `url`.
+    /// Checks that requests to `url` are encrypted, or stay on this machine.
     pub(super) fn check_way(&self, section: &str, url: &str) -> Result<(), Mistake> {
         if self.plain_http || !is_open(url) {
             return Ok(());

@@ -86,9 +86,9 @@ const DESKTOP: [&str; 15] = [
 /// The environment of a process. A value, so that tests make their own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
-    /// Those of the lists above that are set and not empty.
+    /// The variables of the lists above that are set and not empty.
     pub(crate) variables: BTreeMap<&'static str, OsString>,
-    /// The variables for programs that show something, as far as they are set.
+    /// The variables for programs that show something, those that are set.
     pub(crate) desktop: Vec<(&'static str, OsString)>,
     /// Where this platform keeps Mimo's settings.
     pub(crate) config_folder: Option<PathBuf>,
@@ -98,7 +98,7 @@ pub(crate) struct Environment {
     /// The running program.
     pub(crate) executable: Option<PathBuf>,
     pub(crate) home_folder: Option<PathBuf>,
-    /// Finds the account's own folder, whatever HOME says: it may have to ask the network.
+    /// Finds the account's home folder, whatever HOME says. This may ask the network.
     pub(crate) account_folder: Option<fn() -> Option<PathBuf>>,
     /// Where this platform keeps the settings of all programs.
     pub(crate) settings_folder: Option<PathBuf>,
@@ -111,13 +111,13 @@ pub(crate) struct Environment {
     pub(crate) read_secret: Option<fn(&str) -> Option<OsString>>,
 }
 
-/// Mimo's own program, to be started again. On Linux it is the same even when its file is
-/// replaced while it runs.
+/// Mimo's own program, for starting it again. On Linux this is the same program even
+/// after its file was replaced.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn own_program() -> PathBuf {
     match cfg!(target_os = "linux") {
         true => "/proc/self/exe".into(),
-        // A start with no path fails with its own message.
+        // Starting an empty path fails with its own message.
         false => std::env::current_exe().unwrap_or_default(),
     }
 }
@@ -127,7 +127,7 @@ impl Environment {
     pub(crate) fn of_this_process() -> Self {
         let platform = ProjectDirs::from("", "", "mimo");
         let account = BaseDirs::new();
-        // A client that knows no value for a variable may pass it empty.
+        // A client without a value for a variable may pass it empty.
         let desktop = DESKTOP.iter();
         let desktop = desktop.filter_map(|name| Some((*name, std::env::var_os(name)?)));
         let variables = OWN

@@ -1,4 +1,4 @@
-//! The reader of `config.toml`, which refuses what is not in its table of keys.
+//! Reads `config.toml`, and refuses keys that are not in the table.
 
 use std::io::Read;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::diagnostics::{Diagnostic, did_you_mean, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
 
-/// Reads the file; a missing one says nothing.
+/// Reads the file; a missing one is empty.
 pub(super) fn read(path: &Path) -> Result<FileSettings, Failure> {
     let unusable = |why: String| {
         Failure::new(Kind::Unavailable, format!("{}: {why}", path.display()))
@@ -210,7 +210,7 @@ fn unknown(path: &str) -> (String, String) {
     let keys = || KEYS.iter().map(|key| key.path);
     let sections = keys().flat_map(|path| path.match_indices('.').map(|(at, _)| &path[..at]));
     let word = path.rsplit('.').next().unwrap_or(path);
-    // The right name in the wrong section is a near miss too.
+    // A known name in the wrong section is a near miss, too.
     let by_last_word = || {
         let near = *nearest(word, keys().map(last)).first()?;
         keys().find(|path| last(path) == near)

@@ -7,8 +7,8 @@ pub(crate) struct MemorySettings {
     pub(crate) keyword_weight: f64,
     /// Share of the semantic side in a hybrid score.
     pub(crate) semantic_weight: f64,
-    /// What a memory gains from the stronger score next to it in its thread,
-    /// and next but one.
+    /// What a memory gains from the stronger score among its neighbors in the thread,
+    /// at distance one and two.
     pub(crate) neighbour_weights: [f64; 2],
     /// The cosine from which a stored text is reported as `similar`.
     pub(crate) similar_threshold: f64,

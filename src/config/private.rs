@@ -1,5 +1,5 @@
-//! Folders and files that only their owner may read: Mimo stores what a person
-//! said.
+//! Folders and files that only their owner may read, because Mimo stores what people
+//! say.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;

@@ -39,7 +39,7 @@ pub(super) enum Rule {
         &'static [&'static str],
         fn(&mut FileSettings) -> &mut Option<String>,
     ),
-    /// A text that passes a check, with an example of one.
+    /// A string that passes a check, and an example of one.
     Text(
         fn(&str) -> Result<(), String>,
         &'static str,
@@ -49,7 +49,7 @@ pub(super) enum Rule {
     /// A whole number.
     Whole(u64, u64, fn(&mut FileSettings) -> &mut u64),
     Switch(fn(&mut FileSettings) -> &mut bool),
-    /// A list of texts that each pass a check, with an example of one.
+    /// A list of strings that each pass a check, and an example of one.
     Texts(
         fn(&str) -> Result<(), String>,
         &'static str,

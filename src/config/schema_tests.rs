@@ -77,7 +77,7 @@ fn the_guide_lists_every_key_with_its_default() {
     let block = guide.split("```toml\n").nth(1).expect("a list of keys");
     let block = block.split("```").next().expect("an end");
     let mut listed = file::parse("settings.md", block).expect("valid settings");
-    // Keys without a default of their own show what Mimo does without them.
+    // Keys without a default value describe what Mimo does without them.
     assert_eq!(listed.project.take().as_deref(), Some(PROJECT_SHARED));
     assert_eq!(listed.profile.take().as_deref(), Some(PROFILE_DEFAULT));
     let listen = FileSettings::default().http.listen().to_owned();

@@ -10,7 +10,7 @@ use super::values::absolute;
 use crate::failure::Failure;
 use crate::secret::{Secret, holds_sign_in};
 
-/// Commands that run where nobody settled otherwise.
+/// The default allow-list of commands.
 const COMMANDS: [&str; 3] = ["npx", "uvx", "docker"];
 /// Where programs are looked for before the operator's own folders.
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
@@ -61,7 +61,7 @@ pub(crate) struct SkillSettings {
     pub(crate) fetching: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
     pub(crate) home: Option<PathBuf>,
-    /// Folders for what may vanish.
+    /// Folders for temporary files.
     pub(crate) temporary: Vec<PathBuf>,
 }
 

@@ -8,7 +8,7 @@ use crate::limits::{
 };
 use crate::secret::Secret;
 
-/// The variable that is read where the file names none.
+/// The variable that is read unless the file names another.
 const URL_VARIABLE_DEFAULT: &str = "MIMO_DATABASE_URL";
 
 const SCHEMA_DEFAULT: &str = "mimo";
@@ -44,9 +44,9 @@ impl Default for StoreSettings {
 }
 
 impl StoreSettings {
-    /// Adds the URL from the environment. Where `DB_PATH` names a file too, which one is
-    /// meant is not guessed; `has_folder`: a flag names a data folder, and DB_PATH does
-    /// not count.
+    /// Adds the URL from the environment. If `DB_PATH` names a file as well, this fails
+    /// rather than guess which is meant. `has_folder`: a flag names the data folder, so
+    /// `DB_PATH` does not count.
     pub(super) fn resolve(
         mut self,
         environment: &Environment,

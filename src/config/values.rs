@@ -41,8 +41,8 @@ pub(super) fn check_url(text: &str) -> Result<(), String> {
     }
 }
 
-/// The address of the list of releases. Others on the way must not change it, since
-/// it leads to commands.
+/// The address of the list of releases. It must not be open to tampering in transit,
+/// since it leads to commands.
 pub(super) fn check_update_url(text: &str) -> Result<(), String> {
     match check_web(text, "leave them out")? {
         true => Err("it ends with a file's name, before any ? or #".into()),
@@ -51,7 +51,7 @@ pub(super) fn check_update_url(text: &str) -> Result<(), String> {
     }
 }
 
-/// Checks scheme and host; whether there is anything after the path.
+/// Checks the scheme and the host; returns whether anything follows the path.
 fn check_web(text: &str, instead: &str) -> Result<bool, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
     let scheme = uri.scheme_str();
@@ -67,7 +67,7 @@ fn check_web(text: &str, instead: &str) -> Result<bool, String> {
     }
 }
 
-/// Whether others on the way can read what is sent there.
+/// Whether requests to this address can be read in transit.
 pub(crate) fn is_open(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return true;
@@ -118,7 +118,7 @@ pub(super) fn check_model(text: &str) -> Result<(), String> {
     }
 }
 
-/// What a model wants before a text.
+/// The prefix that a model expects before a text.
 pub(super) fn check_prefix(text: &str) -> Result<(), String> {
     match text.len() > NAME_BYTES_MAX {
         true => Err(format!("a prefix has at most {NAME_BYTES_MAX} bytes")),
@@ -126,7 +126,7 @@ pub(super) fn check_prefix(text: &str) -> Result<(), String> {
     }
 }
 
-/// A command's name, or a whole path.
+/// A command's name, or an absolute path.
 pub(super) fn check_command(text: &str) -> Result<(), String> {
     match text.starts_with('/') {
         true => check_folder(text),
@@ -138,7 +138,7 @@ pub(super) fn check_command(text: &str) -> Result<(), String> {
     }
 }
 
-/// A whole path that means one place.
+/// An absolute path without `.` and `..`.
 pub(super) fn check_folder(text: &str) -> Result<(), String> {
     if !text.starts_with('/') {
         return Err("a whole path begins with /".into());

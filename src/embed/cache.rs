@@ -1,5 +1,5 @@
-//! A cache of vectors. Procedures, tools and triples have the same text whenever
-//! they are found, and encoding it takes a millisecond or two.
+//! A cache of vectors. The texts of procedures, tools and triples are the same whenever
+//! they are found, and encoding one takes a millisecond or two.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -16,14 +16,15 @@ pub(super) struct Encoder {
     workspaces: Mutex<Vec<Workspace>>,
 }
 
-/// The ids that a model wants around the tokens of each window.
-pub(super) struct Frame {
+/// The token ids that a model expects around the text of each window: special tokens,
+/// and a prefix if it has one.
+pub(super) struct WindowTemplate {
     pub(super) before: Vec<u32>,
     pub(super) after: u32,
 }
 
-impl Frame {
-    /// Tokens of text that a window has room for.
+impl WindowTemplate {
+    /// The number of text tokens that fit a window.
     pub(super) fn text_tokens(&self) -> usize {
         WINDOW - self.before.len() - 1
     }
@@ -38,31 +39,34 @@ impl Encoder {
         }
     }
 
-    /// A vector for each window, at most `limits::EMBED_CHUNKS_MAX`: of a text that has
-    /// more (100 KB of English prose has not), that many are spread evenly over it, and
-    /// the gaps are not encoded.
-    pub(super) fn document(&self, tokens: &[Token], frame: &Frame) -> Vec<Vec<f32>> {
+    /// A vector for each window, at most `limits::EMBED_CHUNKS_MAX`. A text with more
+    /// windows (100 KB of English prose has fewer) is sampled: that many are spread
+    /// evenly over it.
+    pub(super) fn document(&self, tokens: &[Token], template: &WindowTemplate) -> Vec<Vec<f32>> {
         let started = Instant::now();
-        let windows = windows(tokens, frame.text_tokens(), limits::EMBED_CHUNKS_MAX).into_iter();
+        let windows = windows(tokens, template.text_tokens(), limits::EMBED_CHUNKS_MAX).into_iter();
         let vectors: Vec<_> = windows
-            .map(|window| self.window(&tokens[window], frame))
+            .map(|window| self.window(&tokens[window], template))
             .collect();
         count(started, vectors.len());
         vectors
     }
 
     /// The vector of the first window.
-    pub(super) fn query(&self, tokens: &[Token], frame: &Frame) -> Vec<f32> {
+    pub(super) fn query(&self, tokens: &[Token], template: &WindowTemplate) -> Vec<f32> {
         let started = Instant::now();
-        let vector = self.window(&tokens[..tokens.len().min(frame.text_tokens())], frame);
+        let vector = self.window(
+            &tokens[..tokens.len().min(template.text_tokens())],
+            template,
+        );
         count(started, 1);
         vector
     }
 
-    fn window(&self, tokens: &[Token], frame: &Frame) -> Vec<f32> {
-        let before = frame.before.iter().copied();
+    fn window(&self, tokens: &[Token], template: &WindowTemplate) -> Vec<f32> {
+        let before = template.before.iter().copied();
         let ids = before.chain(tokens.iter().map(|token| token.id));
-        let ids: Vec<u32> = ids.chain([frame.after]).collect();
+        let ids: Vec<u32> = ids.chain([template.after]).collect();
         let lock = || {
             self.workspaces
                 .lock()

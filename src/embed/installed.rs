@@ -1,11 +1,11 @@
-//! The folder of installed models: each file has the name of its model.
+//! The folder of installed models. Each file is named after its model.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::ModelFile;
-use super::model_file::{Head, is_name};
+use super::model_file::{Header, is_name};
 use crate::failure::{Failure, Kind};
 use crate::files::{self, Replacement};
 use crate::limits::MODEL_FILE_BYTES_MAX;
@@ -18,7 +18,7 @@ pub(crate) struct InstalledModels {
 
 /// A model in the folder.
 pub(crate) struct InstalledModel {
-    pub(crate) head: Head,
+    pub(crate) header: Header,
     pub(crate) bytes: u64,
 }
 
@@ -34,11 +34,11 @@ impl InstalledModels {
         }
     }
 
-    /// Copies a model's file into the folder, which exists, if it is whole and encodes as
-    /// its maker's engine does. It replaces one of the same name.
+    /// Copies a model file into the existing folder if it is complete and reproduces
+    /// its reference vectors. Replaces a model of the same name.
     pub(crate) fn add(&self, file: &Path) -> Result<InstalledModel, Failure> {
         let model = ModelFile::open(file)?;
-        let path = self.path(&model.head().name)?;
+        let path = self.path(&model.header().name)?;
         let unwritten = |error: io::Error| {
             let message = format!("cannot write {}: {error}", path.display());
             Failure::new(Kind::Unavailable, message)
@@ -57,7 +57,7 @@ impl InstalledModels {
             return Err(Failure::new(Kind::LimitExceeded, message));
         }
         new.flush().map_err(unwritten)?;
-        // The copy, because nobody else can change that.
+        // Verifies the copy, which nobody else can change.
         ModelFile::open(new.temporary())?.verify().map_err(|why| {
             let hint = why.hint.unwrap_or_default();
             Failure::new(
@@ -68,12 +68,12 @@ impl InstalledModels {
         })?;
         new.commit().map_err(unwritten)?;
         Ok(InstalledModel {
-            head: model.into_head(),
+            header: model.into_header(),
             bytes,
         })
     }
 
-    /// All of them by name, and what is wrong with files that are none.
+    /// All models by name, and the errors of files that are not valid.
     pub(crate) fn list(&self) -> Result<(Vec<InstalledModel>, Vec<Failure>), Failure> {
         let (mut models, mut failures) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(&self.folder) {
@@ -88,13 +88,13 @@ impl InstalledModels {
             let bytes = path.metadata().map_or(0, |of| of.len());
             match ModelFile::open(&path) {
                 Ok(model) => models.push(InstalledModel {
-                    head: model.into_head(),
+                    header: model.into_header(),
                     bytes,
                 }),
                 Err(failure) => failures.push(failure),
             }
         }
-        models.sort_by(|a, b| a.head.name.cmp(&b.head.name));
+        models.sort_by(|a, b| a.header.name.cmp(&b.header.name));
         Ok((models, failures))
     }
 

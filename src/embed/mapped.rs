@@ -1,5 +1,5 @@
-//! A file as memory: its pages are read when they are used, and every Mimo that uses the
-//! file shares them.
+//! Maps a file into memory: pages are read on first use, and all Mimos that map the
+//! file share them.
 
 #![allow(unsafe_code)]
 
@@ -9,15 +9,15 @@ use std::num::NonZeroUsize;
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
-/// The bytes of `file`, until the process ends. Nobody may change the file: Mimo writes
-/// those that it maps under another name and only then gives them theirs.
+/// The bytes of `file`, mapped until the process ends. The file must never change: Mimo
+/// writes a model under another name and renames the complete file.
 pub(super) fn map(file: &File) -> io::Result<&'static [u8]> {
     let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
     let Some(size) = NonZeroUsize::new(length) else {
         return Ok(&[]);
     };
-    // SAFETY: a new mapping that nothing else knows, as long as the file and never
-    // removed; that the file stays as it is, is the caller's part.
+    // SAFETY: a new read-only mapping as long as the file, never unmapped and not
+    // aliased. The caller guarantees that the file does not change.
     unsafe {
         let pages = mmap(
             None,

@@ -1,5 +1,5 @@
-//! Text to vector: the port of encoders, the one that is compiled in, those in a file,
-//! and those behind an HTTP endpoint.
+//! Text to vector: the encoder's port, and its implementations: compiled in, installed
+//! as a file, and behind an HTTP endpoint.
 
 mod cache;
 mod encoder;
@@ -37,7 +37,7 @@ pub trait Embedder: Send + Sync {
         false
     }
 
-    /// How its vectors rank ordinary notes best.
+    /// The weights with which its vectors rank ordinary notes best.
     fn note_weights(&self) -> NoteWeights {
         NoteWeights::default()
     }
@@ -50,16 +50,16 @@ pub trait Embedder: Send + Sync {
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure>;
 }
 
-/// How the two sides of a search make the rank of an ordinary note. The defaults were
+/// The weights of the two sides of a search for an ordinary note. The defaults were
 /// measured with the built-in encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct NoteWeights {
-    /// Of the keyword score, against its weight in conversations.
+    /// Factor of the keyword score, relative to its weight in conversations.
     pub(crate) keyword: f32,
-    /// The same of the cosine.
+    /// Factor of the cosine, likewise.
     pub(crate) semantic: f32,
-    /// The power of the share of a question that the note's words cover, which the
-    /// keyword score is multiplied by.
+    /// The keyword score is multiplied by the share of the question's words that the
+    /// note has, to this power.
     pub(crate) share_power: f32,
 }
 
@@ -73,8 +73,8 @@ impl Default for NoteWeights {
     }
 }
 
-/// An encoder that is chosen and cannot be used: texts are stored without a vector, and
-/// searches go by words.
+/// Stands for a configured encoder that cannot be used: texts are stored without a
+/// vector, and searches are by keyword only.
 pub(crate) struct Unavailable {
     name: String,
     failure: Failure,

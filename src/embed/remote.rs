@@ -1,5 +1,5 @@
-//! An encoder behind an HTTP endpoint that answers `POST URL/embeddings`, as Ollama,
-//! OpenAI and others do.
+//! An encoder behind an HTTP endpoint with `POST URL/embeddings`, such as Ollama's or
+//! OpenAI's.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::text;
 
-/// What the model wants before its texts; most want nothing.
+/// The prefixes that the model expects before texts; mostly empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prefixes {
     pub(crate) document: String,
@@ -25,12 +25,12 @@ pub(crate) struct Remote {
     model: String,
     prefixes: Prefixes,
     space: String,
-    /// The last failure and its moment: for some time nothing is asked then, so that not
-    /// each call waits for a server that is gone.
+    /// The last failure and when it happened. For some time after it no request is
+    /// made, so that calls do not wait for a server that is down.
     failed: Mutex<Option<(Instant, Trouble)>>,
 }
 
-/// What the encoder did, and the fix.
+/// A predicate of the encoder's name, and the fix.
 type Trouble = (String, String);
 
 #[derive(Deserialize)]
@@ -47,7 +47,8 @@ struct Row {
 
 impl Remote {
     pub(crate) fn new(requests: Requests, model: &str, prefixes: Prefixes) -> Remote {
-        // A prefix of texts moves them, so vectors with another are not comparable.
+        // A document prefix changes the vectors, so those with another prefix are not
+        // comparable.
         let space = match prefixes.document.as_str() {
             "" => model.to_owned(),
             prefix => format!("{model} after {prefix:?}"),
@@ -144,7 +145,7 @@ impl Embedder for Remote {
     }
 }
 
-/// The parts of a text, each of which a model of 512 tokens takes whole.
+/// The windows of a text, each short enough for a model of 512 tokens.
 fn windows(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim();
     let mut is_first = true;
@@ -159,7 +160,7 @@ fn windows(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `None` if it has no direction.
+/// The vector scaled to unit length; `None` if it is zero or not finite.
 fn unit(mut vector: Vec<f32>) -> Option<Vec<f32>> {
     let squares = vector.iter().map(|number| f64::from(*number).powi(2));
     let length = squares.sum::<f64>().sqrt();

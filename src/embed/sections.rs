@@ -1,5 +1,5 @@
-//! The bytes of a model, read in place section after section. Every section begins at a
-//! multiple of 64 bytes, every number is little-endian. Only small parts (scales,
+//! Reads the bytes of a model in place, one section after another. Every section begins
+//! at a multiple of 64 bytes, and numbers are little-endian. Only small parts (scales,
 //! biases, gains) are copied.
 
 use super::transformer::{INNER, Layer, Norm, WIDTH};
@@ -8,7 +8,7 @@ use crate::vector::Dense;
 /// Sections are aligned to a cache line, in the file and in memory.
 pub(super) const ALIGN: usize = 64;
 
-/// What is left to read. Every method is `None` where too little is left.
+/// The bytes that are not read yet. Methods return `None` if too few are left.
 pub(super) struct Sections(&'static [u8]);
 
 impl Sections {

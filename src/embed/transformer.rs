@@ -1,18 +1,18 @@
-//! A transformer of BERT's form: the token ids of one window to a unit vector.
+//! A BERT-style transformer: from the token ids of one window to a unit vector.
 
 use crate::vector::{AttentionBuffers, Dense, Epilogue, Level, Rows};
 
 /// Length of a token's vector.
 pub(crate) const WIDTH: usize = 384;
-/// Length of the vector inside a layer's feed-forward part.
+/// Width of the hidden layer of the feed-forward part.
 pub(crate) const INNER: usize = 1536;
-/// Tokens of a window, including those around the text.
+/// Tokens of a window, including the special ones.
 pub(crate) const WINDOW: usize = 256;
 
 /// Tokens that go through the feed-forward part together: many, so that its weights
 /// are read rarely, but few enough that the values between its halves stay cached.
 const FEED_TOKENS: usize = 64;
-/// Factors of columns that are quantized unscaled.
+/// The factors for quantizing columns without smoothing.
 static ONES: [f32; INNER] = [1.0; INNER];
 
 /// Buffers for one window. They grow to the size of the longest window, at most
@@ -38,23 +38,23 @@ pub(crate) struct Transformer {
     /// columns may be far larger than the rest, which would lose its precision; the
     /// weights contain the inverse factors.
     pub(crate) smoothing: Vec<f32>,
-    /// Of the sum of a word vector and a position vector.
+    /// Normalizes the sum of a word vector and a position vector.
     pub(crate) norm: Norm,
     pub(crate) layers: Vec<Layer>,
-    /// What the unit vectors of all texts have in common. Without it, unrelated texts
-    /// have a cosine near 0, and the signs of a vector's numbers tell it from others.
+    /// The mean of the unit vectors of all texts, which is subtracted: then unrelated
+    /// texts have a cosine near 0, and the signs of a vector's numbers are informative.
     pub(crate) common: Option<Vec<f32>>,
 }
 
 /// The vectors of all pieces of a vocabulary.
 pub(crate) enum WordVectors {
-    /// A scale for each.
+    /// Int8, with a scale for each vector.
     Bytes {
         codes: &'static [[u8; WIDTH]],
         scales: &'static [[u8; 4]],
     },
-    /// Two numbers of -8..=7 in a byte, the first of 32 in the low half beside the
-    /// seventeenth in the high half, and a scale for each 32: the upper half of an f32.
+    /// Int4 (-8..=7), two in a byte: in each block of 32, the first half is in the low
+    /// nibbles, the second in the high ones. The scale of a block is a bfloat16.
     Nibbles {
         codes: &'static [[u8; WIDTH / 2]],
         scales: &'static [[[u8; 2]; WordVectors::BLOCKS]],

@@ -1,23 +1,24 @@
-//! SentencePiece's unigram tokenizer with the rules of `nmt_nfkc`, as XLM-R has it: of
-//! all ways to cut a word into known pieces, the one whose scores have the greatest sum.
-//! The vocabulary is read in place from a model's file.
+//! SentencePiece's unigram tokenizer with `nmt_nfkc` normalization, as in XLM-R: each
+//! word is segmented into the pieces with the greatest sum of scores (Viterbi). The
+//! vocabulary is read in place from a model's file.
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::windows::Token;
 
-/// Stands for the space before each word.
+/// Replaces the space before each word.
 const SPACE: char = '\u{2581}';
-/// How much worse a character without a piece is than the worst piece.
+/// How far the score of a character without a piece is below the lowest score.
 const UNKNOWN_PENALTY: f32 = 10.0;
 /// A slot without a piece.
 const EMPTY: u32 = u32::MAX;
 
 /// The pieces of a model, in a hash table within the model's bytes.
-pub(super) struct Pieces {
-    /// Ids, by the hash of the piece, or the next free slots.
+pub(super) struct Vocabulary {
+    /// Open addressing: the id of each piece is in the slot of its hash, or in the next
+    /// free one.
     slots: &'static [[u8; 4]],
-    /// Where each piece ends in `text`.
+    /// The end of each piece in `text`.
     ends: &'static [[u8; 4]],
     /// Logarithms of probabilities.
     scores: Vec<f32>,
@@ -27,25 +28,25 @@ pub(super) struct Pieces {
     unknown_score: f32,
 }
 
-/// The best way to cut the beginning of a word.
+/// The best segmentation of a prefix of a word.
 #[derive(Clone, Copy)]
 struct Cut {
     score: f32,
-    /// Where its last piece begins.
+    /// The start of its last piece.
     start: usize,
     piece: u32,
 }
 
-impl Pieces {
-    /// `None` if the parts do not fit together. `unknown` is the id of everything that
-    /// has no piece.
+impl Vocabulary {
+    /// `None` if the parts are inconsistent. `unknown` is the id of everything that has
+    /// no piece.
     pub(super) fn new(
         slots: &'static [[u8; 4]],
         ends: &'static [[u8; 4]],
         scores: Vec<f32>,
         text: &'static [u8],
         unknown: u32,
-    ) -> Option<Pieces> {
+    ) -> Option<Vocabulary> {
         let mut longest = 0;
         let mut start = 0;
         for end in ends {
@@ -63,7 +64,7 @@ impl Pieces {
             && ids().all(|id| id == EMPTY || is_id(id))
             && is_id(unknown);
         let worst = scores.iter().copied().fold(0.0, f32::min);
-        fits.then_some(Pieces {
+        fits.then_some(Vocabulary {
             slots,
             ends,
             scores,
@@ -94,8 +95,8 @@ impl Pieces {
         }
     }
 
-    /// The tokens of `text`, without those that begin and end a window. It stops after
-    /// the word that reaches `most`.
+    /// The tokens of `text`, without the special ones of a window. Stops after the word
+    /// that reaches `most`.
     pub(super) fn tokens(&self, text: &str, most: usize) -> Vec<Token> {
         let mut out = Vec::new();
         let mut cuts = Vec::new();
@@ -164,7 +165,8 @@ fn is_word_alone(char: char) -> bool {
     matches!(char, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// NFKC, but of the fullwidth tilde, with one kind of space and without controls.
+/// NFKC except for the fullwidth tilde, with one kind of space and without control
+/// characters.
 fn normalized(text: &str) -> String {
     let plain = |char: char| match char {
         '\u{1}'..='\u{8}' | '\u{B}' | '\u{E}'..='\u{1F}' => None,
@@ -188,7 +190,7 @@ mod tests {
     }
 
     /// A vocabulary whose first piece is the unknown one.
-    fn pieces(list: &[(&str, f32)]) -> Pieces {
+    fn pieces(list: &[(&str, f32)]) -> Vocabulary {
         let list: Vec<(&str, f32)> = [("?", 0.0)].into_iter().chain(list.to_vec()).collect();
         let mut slots = vec![EMPTY; 64];
         let (mut ends, mut text) = (Vec::new(), String::new());
@@ -204,7 +206,7 @@ mod tests {
             }
             slots[slot] = id as u32;
         }
-        Pieces::new(
+        Vocabulary::new(
             leaked(slots.into_iter().map(u32::to_le_bytes)),
             leaked(ends),
             list.iter().map(|(_, score)| *score).collect(),
@@ -214,7 +216,7 @@ mod tests {
         .expect("parts that fit together")
     }
 
-    fn cut(pieces: &Pieces, text: &str) -> Vec<String> {
+    fn cut(pieces: &Vocabulary, text: &str) -> Vec<String> {
         let tokens = pieces.tokens(text, usize::MAX).into_iter();
         let piece = |token: Token| String::from_utf8(pieces.piece(token.id).to_vec());
         tokens.map(|token| piece(token).expect("UTF-8")).collect()
@@ -255,7 +257,7 @@ mod tests {
     fn parts_that_do_not_fit_together_are_refused() {
         let four = |numbers: &[u32]| leaked(numbers.iter().map(|number| number.to_le_bytes()));
         let new = |slots: &[u32], ends: &[u32], scores: &[f32], unknown| {
-            Pieces::new(four(slots), four(ends), scores.to_vec(), b"abc", unknown).is_some()
+            Vocabulary::new(four(slots), four(ends), scores.to_vec(), b"abc", unknown).is_some()
         };
         assert!(new(&[0, 1, EMPTY, EMPTY], &[1, 3], &[0.0, -1.0], 0));
         assert!(!new(&[0, 2, EMPTY, EMPTY], &[1, 3], &[0.0, -1.0], 0));

@@ -1,4 +1,4 @@
-//! Tokens, and cutting those of a long text into windows that a model takes whole.
+//! Tokens, and splitting a long text into overlapping windows.
 
 use std::ops::Range;
 
@@ -12,9 +12,8 @@ pub(crate) struct Token {
     pub(crate) begins_word: bool,
 }
 
-/// The windows of a text, at least one, at most `most`, each of at most `length` tokens
-/// and cut between words. Where that is not enough for the text, `most` windows are
-/// spread evenly over it.
+/// The windows of a text: 1 to `most`, each of at most `length` tokens, split between
+/// words. If they cannot cover the text, they are spread evenly over it.
 pub(super) fn windows(tokens: &[Token], length: usize, most: usize) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut start = 0;
@@ -49,7 +48,7 @@ fn end_of_window(tokens: &[Token], start: usize, length: usize) -> usize {
         return tokens.len();
     }
     let end = begin_of_word(tokens, most);
-    // A longer word is cut.
+    // A longer word is split.
     if end > start + OVERLAP_TOKENS {
         end
     } else {

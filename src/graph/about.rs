@@ -158,7 +158,7 @@ struct Neighborhood<'a> {
     view: View,
     limit: usize,
     edges: BTreeMap<TripleId, Edge>,
-    /// As they were found.
+    /// In the order in which they were found.
     order: Vec<TripleId>,
 }
 
@@ -173,9 +173,9 @@ impl<'a> Neighborhood<'a> {
         }
     }
 
-    /// Adds triples of `entities` by these predicates. They are asked for by
-    /// themselves, because an entity with many triples may have them far behind
-    /// its first ones.
+    /// Adds triples of `entities` with these predicates. They have a query of their
+    /// own, because an entity with many triples may have them far behind its first
+    /// ones.
     async fn add_by_predicates(
         &mut self,
         predicates: &[WordId],

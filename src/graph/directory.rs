@@ -52,7 +52,7 @@ struct Known {
     /// Its id is 0 until it is stored.
     entity: Entity,
     is_new: bool,
-    /// Where it has a name, within reach.
+    /// The projects within reach in which it has a name.
     projects: HashSet<WordId>,
     is_mentioned: bool,
     similar: Vec<String>,
@@ -63,11 +63,11 @@ pub(super) struct Directory {
     project: WordId,
     /// The projects whose names are understood.
     visible: Vec<WordId>,
-    /// Those in which an entity may be given a type.
+    /// The projects in which an entity may get a type.
     retypable: Vec<WordId>,
     known: Vec<Known>,
     by_key: HashMap<String, Number>,
-    /// By the form in which names are compared, in the visible projects.
+    /// By the normalized name, in the visible projects.
     by_name: HashMap<String, Vec<Number>>,
     by_mention: HashMap<(Option<String>, String, bool), Number>,
     /// In the order of their first mention.
@@ -275,7 +275,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes an entity known by a name in the own project.
+    /// Adds a name of an entity in the own project.
     pub(super) fn add_name(&mut self, number: Number, mention: &Mention) {
         let Mention { name_key, name, .. } = mention;
         if self.own_names.insert((number, name_key.clone())) {

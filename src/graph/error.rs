@@ -1,5 +1,5 @@
-//! Errors of graph queries and updates, each with the part that caused it. The
-//! tools map that part to a path in their arguments.
+//! Errors of graph queries and updates, each with the part that caused it, which the
+//! tools map to a path in their arguments.
 
 use std::fmt;
 
@@ -81,7 +81,7 @@ impl Problem {
         GraphError::Part(part, self)
     }
 
-    /// Its kind, the message, and the next step.
+    /// The kind, the message and the next step.
     fn explain(&self) -> (Kind, String, Option<String>) {
         let kind = match self {
             Problem::NoSuchEntity(_)

@@ -82,7 +82,7 @@ const NAME_ENDS: &str = "because since when while which who that but so for to w
 /// The most words of a name.
 const NAME_WORDS: usize = 5;
 
-/// The triples that `text` seems to state, each once, in its order.
+/// The triples that `text` seems to state, each once, in order of appearance.
 pub(crate) fn propose(text: &str) -> Vec<Proposal> {
     let mut proposals = Vec::new();
     for sentence in sentences(text) {

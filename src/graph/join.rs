@@ -1,6 +1,6 @@
-//! Joining patterns, one after the other in the planned order, each for a whole
-//! batch of rows. Ranges that several rows look up are read once. Rows come out
-//! in one fixed order, so a page can begin behind any row.
+//! Joins patterns in the planned order, each for a whole batch of rows. Ranges that
+//! several rows look up are read once. Rows come out in one fixed order, so a page can
+//! begin after any row.
 
 use std::ops::ControlFlow;
 
@@ -150,8 +150,8 @@ impl<'r, 'a> Join<'r, 'a> {
         }
     }
 
-    /// The rows after `after` (as in `Joined::next`), or from the first on.
-    /// `None` where `after` does not belong to this query.
+    /// The rows after `after` (as in `Joined::next`), or all of them. `None` if `after`
+    /// does not belong to this query.
     pub(super) async fn run(mut self, after: &[Edge]) -> Result<Option<Joined>, StoreError> {
         let mut first = Batch::new(self.query.variables.len(), 0);
         first.values = vec![None; first.variables];
@@ -291,8 +291,8 @@ const PAGE: ScanLimits = ScanLimits {
     reads: usize::MAX,
 };
 
-/// Which range is read for a row. Where both ends are known each row needs one
-/// triple; if many rows share an end, all that the end has is read once.
+/// The range that is read for a row. If both ends are known, each row needs one triple;
+/// if many rows share an end, all triples of that end are read at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     /// The row's own range.

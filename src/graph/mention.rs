@@ -5,10 +5,10 @@ use super::error::Problem;
 use crate::limits;
 use crate::text;
 
-/// The type of an entity that was given none.
+/// The default type of an entity.
 pub(crate) const UNTYPED: &str = "thing";
 
-/// Of the longest name of a type.
+/// Bytes of the longest type.
 const TYPE_BYTES: usize = 32;
 
 /// An entity as somebody wrote it.
@@ -22,7 +22,7 @@ pub struct Mention {
     pub(crate) name_key: String,
     /// The `id` of `type:id`.
     pub(crate) slug: String,
-    /// Whether it is the `type:id` of an export, which no other name stands for.
+    /// Whether this is the exact `type:id` of an export, which matches no other name.
     pub(crate) is_exact: bool,
 }
 

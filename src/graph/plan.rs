@@ -92,7 +92,7 @@ async fn estimates(
         .collect();
     let probes = |pattern: &Pattern| match is_cross(pattern) && is_whole(&pattern.range(&sample[0]))
     {
-        // It costs what its predicate has, and no probe could tell more.
+        // Its cost is the count of its predicate; no probe could tell more.
         true => &[],
         false => &rows[..],
     };

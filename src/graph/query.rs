@@ -1,5 +1,4 @@
-//! The three questions as they are asked and answered: in names. Everything in
-//! between works on ids.
+//! The three kinds of query, in names. Everything in between works on ids.
 
 use std::collections::BTreeSet;
 
@@ -278,7 +277,7 @@ pub(super) async fn edges(
         .collect())
 }
 
-/// Where a walk starts and what it may use.
+/// The start of a traversal, and the predicates it may follow.
 struct Start {
     /// A goal comes last.
     entities: Vec<EntityId>,

@@ -4,9 +4,9 @@ use crate::limits;
 use crate::store::StoreError;
 use crate::store::graph::{Edge, GraphSnapshot, Range, Scan, ScanLimits, View};
 
-/// A product of confidences is not exact; one this far below a minimum meets it.
+/// Rounding tolerance for products of confidences at a minimum.
 pub(super) const ROUNDING: f64 = 1e-9;
-/// Edges of one range that one call brings.
+/// Edges of one range per call.
 const EDGES_PER_RANGE: usize = 1_024;
 /// Triples after which a call begins no further range.
 const READS_PER_CALL: usize = 16 * 1_024;

@@ -14,7 +14,7 @@ use crate::text;
 const LIKENESS: f64 = 0.88;
 /// The similarity of a name to one of its words: above any misspelling but a close one.
 const PART_LIKENESS: f64 = 0.95;
-/// By how much the best candidate must exceed the second.
+/// The margin by which the best candidate must exceed the second.
 const MARGIN: f64 = 0.03;
 
 /// The projects in which names are looked up; `None` is all within reach.

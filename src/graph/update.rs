@@ -7,7 +7,7 @@ use crate::store::graph::{Closed, TripleId};
 /// The predicate whose object is another name of its subject, not an entity.
 pub(crate) const ALIAS: &str = "alias";
 
-/// Predicates that models write for it.
+/// Predicates that models use instead of it.
 pub(crate) const ALIAS_SYNONYMS: [&str; 5] = [
     "also_known_as",
     "aka",
@@ -27,7 +27,7 @@ pub struct Assertion {
     /// Since when it holds, if that is not now.
     pub valid_from: Option<Timestamp>,
     pub valid_until: Option<Timestamp>,
-    /// Who or what says so, if that is not the update's source.
+    /// The source, if it is not that of the update.
     pub source: Option<String>,
     /// Its history in the graph it comes from.
     pub history: Option<History>,
@@ -57,7 +57,7 @@ pub struct History {
     pub(crate) closed: Option<(Closed, Timestamp)>,
 }
 
-/// An entity that is to be known whether or not any triple has it.
+/// An entity to be created even without triples.
 #[derive(Clone, Debug)]
 pub struct EntityDeclaration {
     pub(crate) mention: Mention,
@@ -71,7 +71,7 @@ pub struct Rename {
     pub to: Mention,
 }
 
-/// Everything that one call changes: all of it or nothing.
+/// The changes of one call: all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
     /// Made first, so that the assertions meet the new names.
@@ -79,7 +79,7 @@ pub struct Update {
     pub entities: Vec<EntityDeclaration>,
     pub assertions: Vec<Assertion>,
     pub retract: Vec<TripleId>,
-    /// Who or what says so.
+    /// The source: who or what states it.
     pub source: Option<String>,
     /// The project of the triples.
     pub project: String,
@@ -101,7 +101,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The contract's word.
+    /// The name in the contract.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Outcome::Created => "created",

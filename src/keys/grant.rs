@@ -1,4 +1,4 @@
-//! What a key grants, as a person writes it, and as the rest of Mimo enforces it.
+//! What a key grants: as a person writes it, and as the rest of Mimo enforces it.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub struct ProjectGrant {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Scopes {
-    /// With all that is below it.
+    /// With every lower scope.
     pub access: Option<Scope>,
     pub metrics: bool,
 }

@@ -104,7 +104,7 @@ fn projects_become_the_reach() {
     assert!(!grants.is_local);
     assert_eq!(caller("write", "", "").reach, Reach::Everything);
     assert_eq!(caller("write", "", "").project, "current");
-    // Not named: not seen.
+    // A tool that no pattern names is not visible.
     assert!(!caller("write", "website", "").reach.can_read("global"));
     assert!(
         caller("write", "website,global:write", "")

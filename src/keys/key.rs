@@ -1,4 +1,4 @@
-//! A key as it is kept, and its state at a time.
+//! A key as it is stored, and its state at a time.
 
 use super::grant::Grant;
 use super::text::{KeyHash, KeyId, KeyText};
@@ -6,7 +6,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
 
-/// Everything about a key but its text.
+/// A key without its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub id: KeyId,
@@ -19,7 +19,7 @@ pub struct Key {
     pub rotated_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// To about a minute.
+    /// Accurate to about a minute.
     pub last_used: Option<Timestamp>,
 }
 
@@ -30,11 +30,11 @@ pub struct FormerText {
     pub until: Timestamp,
 }
 
-/// Whether a key lets anyone in.
+/// Whether a key is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     Usable,
-    /// Usable, and its former text is too until this moment.
+    /// Usable, and its previous text is too until this moment.
     Rotated {
         until: Timestamp,
     },
@@ -58,7 +58,7 @@ impl KeyState {
 }
 
 impl Key {
-    /// A new key and its text, which is nowhere else.
+    /// A new key and its text, of which no other copy exists.
     pub fn generate(
         clock: &dyn Clock,
         name: &str,
@@ -97,9 +97,8 @@ impl Key {
         }
     }
 
-    /// Gives the key another text; the one it has stays valid until `overlap_end`.
-    /// A text from before that is no longer valid. Fails with the state of a key
-    /// that is no longer usable.
+    /// Replaces the key's text; the current one stays valid until `overlap_end`,
+    /// earlier ones end now. Fails with the state of a key that is no longer usable.
     pub fn rotate(
         &mut self,
         hash: KeyHash,

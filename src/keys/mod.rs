@@ -1,9 +1,9 @@
-//! Keys of clients that come over the network: a key's text, what the key
-//! grants, its state at a time, and the check of a request's credentials. Pure:
-//! the store keeps the keys, and whoever serves rereads them.
+//! The keys of clients on the network: a key's text, its grants, its state at a time,
+//! and the check of a request's credentials. Pure: the store keeps the keys, and the
+//! server reads them again when they change.
 //!
-//! A text is shown once, when it is made. What is kept is its SHA-256: a text has
-//! 256 random bits, which nobody guesses however fast the hash is.
+//! A text is shown once, when it is made. Only its SHA-256 is stored: a text has 256
+//! random bits, which cannot be guessed however fast the hash is.
 
 mod grant;
 mod key;

@@ -27,12 +27,12 @@ pub enum Refusal {
     Missing,
     /// They do not have the form of a bearer key.
     Malformed,
-    /// There is no such key, or it is no longer usable; which of these is for the
-    /// audit log alone.
+    /// The key does not exist or is no longer usable; which of these is for the audit
+    /// log only.
     Invalid(Option<Unusable>),
 }
 
-/// The key whose right text came when it was no longer valid.
+/// The key, if the text was right but no longer valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     pub id: KeyId,
@@ -41,7 +41,7 @@ pub struct Unusable {
 }
 
 impl Refusal {
-    /// The reason that the client is told: it follows from the syntax alone.
+    /// The reason that the client gets, which follows from the syntax alone.
     pub fn reason(&self) -> &'static str {
         match self {
             Refusal::Missing => "missing_credentials",
@@ -63,10 +63,10 @@ pub struct KeyRing {
 
 #[derive(Default)]
 struct Snapshot {
-    /// Absent until the keys were read for the first time.
+    /// Absent until the keys have been read.
     version: Option<i64>,
     keys: HashMap<KeyId, Entry>,
-    /// What texts are compared with.
+    /// The hashes that texts are compared with.
     checks: Vec<Check>,
 }
 
@@ -79,7 +79,7 @@ struct Check {
 }
 
 impl Check {
-    /// What a text of an unknown id is compared with.
+    /// The hash that a text with an unknown id is compared with.
     const OF_NO_KEY: Check = Check {
         id: 0,
         current: KeyHash::OF_NO_KEY,
@@ -97,7 +97,8 @@ impl Check {
         }
     }
 
-    /// The one with this id, looked for in a time that does not tell whether there is one.
+    /// The entry with this id. The time of the search does not depend on whether there
+    /// is one.
     fn find<'a>(all: &'a [Check], id: &str) -> &'a Check {
         let id = packed(id);
         let mut place = u64::MAX;
@@ -121,7 +122,7 @@ struct Entry {
 }
 
 impl KeyRing {
-    /// A ring without keys, which lets nobody in.
+    /// A ring without keys, which accepts nobody.
     pub fn new(clock: Arc<dyn Clock>) -> KeyRing {
         KeyRing {
             clock,
@@ -131,8 +132,8 @@ impl KeyRing {
         }
     }
 
-    /// Adds the key that a person has put into `MIMO_API_KEY`, in whatever form: it
-    /// reads and writes all projects. Fails if it is short enough to be guessed.
+    /// Adds the key in `MIMO_API_KEY`, which may have any form: it reads and writes all
+    /// projects. Fails if it is short enough to be guessed.
     pub fn with_chosen(self, text: &Secret) -> Result<KeyRing, Failure> {
         let text = text.reveal().as_bytes();
         if text.len() < KEY_CHOSEN_BYTES_MIN {
@@ -170,9 +171,9 @@ impl KeyRing {
         self.check(bearer(header).ok_or(Refusal::Malformed)?)
     }
 
-    /// Checks the text of a key. The time it takes tells nothing about a text: an
-    /// unknown id is compared with a hash too, and a key's state is looked at only
-    /// after its text was right.
+    /// Checks the text of a key in a time that tells nothing about it: an unknown id is
+    /// compared with a hash too, and a key's state is checked only after its text was
+    /// right.
     pub fn check(&self, text: &[u8]) -> Result<Arc<Key>, Refusal> {
         let id = id_of(text);
         if id.is_none() && self.chosen.is_none() {
@@ -207,7 +208,7 @@ impl KeyRing {
         }
     }
 
-    /// The key as it is now, for work that goes on after its request: `None` once it
+    /// The current state of the key, for work that outlives its request: `None` once it
     /// is no longer usable.
     pub fn find(&self, id: &KeyId) -> Option<Arc<Key>> {
         let chosen = self.chosen.as_ref().filter(|key| key.id == *id);
@@ -216,7 +217,7 @@ impl KeyRing {
         key.state(self.clock.now()).is_usable().then(|| key.clone())
     }
 
-    /// The keys that let somebody in now.
+    /// The keys that are usable now.
     pub fn usable(&self) -> Vec<Arc<Key>> {
         let now = self.clock.now();
         let snapshot = self.snapshot();
@@ -235,7 +236,7 @@ impl KeyRing {
         if Timestamp(before).plus_seconds(KEY_TOUCH_SECONDS_MIN) > now {
             return None;
         }
-        // Of requests that come at once, one records it.
+        // Of concurrent requests, one records it.
         let exchanged =
             touched.compare_exchange(before, now.0, Ordering::Relaxed, Ordering::Relaxed);
         exchanged.is_ok().then_some(now)
@@ -246,19 +247,19 @@ impl KeyRing {
         self.snapshot().version
     }
 
-    /// Waits for another caller that reads the keys again. Look at the version once
-    /// more under the guard.
+    /// Waits while another caller reads the keys again. Compare the version once more
+    /// under the guard.
     pub async fn begin_reading(&self) -> MutexGuard<'_, ()> {
         self.reading.lock().await
     }
 
-    /// Puts `keys`, which the store had at `version`, in the place of all others but
-    /// the one in the environment.
+    /// Replaces all keys, except the one in the environment, with `keys`, which the
+    /// store had at `version`.
     pub fn replace(&self, version: i64, keys: Vec<Key>) {
         let snapshot = self.snapshot.write();
         let mut snapshot = snapshot.unwrap_or_else(PoisonError::into_inner);
         let entries = keys.into_iter().map(|key| {
-            // The store's record may be behind this process's own.
+            // The store's record may be older than this process's own.
             let before = snapshot.keys.get(&key.id);
             let before = before.map_or(i64::MIN, |entry| entry.touched.load(Ordering::Relaxed));
             let touched = key.last_used.map_or(i64::MIN, |at| at.0).max(before);
@@ -282,7 +283,7 @@ impl KeyRing {
     }
 }
 
-/// The credentials of `Bearer CREDENTIALS`, the scheme in whatever case.
+/// The credentials in `Bearer CREDENTIALS`; the scheme is case-insensitive.
 fn bearer(header: &[u8]) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer";
     let (scheme, rest) = header.split_at_checked(SCHEME.len())?;

@@ -76,7 +76,7 @@ impl KeyText {
         KeyText::generate_for(KeyId::random(clock), clock)
     }
 
-    /// Another text of the key `id`.
+    /// A new text for the key `id`.
     pub fn generate_for(id: KeyId, clock: &dyn Clock) -> KeyText {
         let mut random = Zeroizing::new([0; RANDOM_BYTES]);
         clock.fill_random(&mut *random);
@@ -112,7 +112,7 @@ pub(super) fn id_of(text: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(text).ok()?;
     let (id, random) = text.strip_prefix(PREFIX)?.split_at_checked(ID_LENGTH)?;
     let random = random.strip_prefix('_')?;
-    // All bytes are looked at, each without a branch: the time tells nothing about them.
+    // Every byte is examined, without branches: the time tells nothing about them.
     let is_url_safe = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_');
     let has_random = random
         .bytes()
@@ -130,14 +130,14 @@ fn has_id_letters(id: &str) -> bool {
 pub struct KeyHash(pub(crate) [u8; 32]);
 
 impl KeyHash {
-    /// What a text is compared with where there is no key, so that it takes as long.
+    /// The hash that is compared where there is no key, so that it takes as long.
     pub(super) const OF_NO_KEY: KeyHash = KeyHash([0; 32]);
 
     pub fn of(text: &[u8]) -> KeyHash {
         KeyHash(Sha256::digest(text).into())
     }
 
-    /// Takes the same time for all hashes.
+    /// Constant-time comparison.
     pub fn equals(&self, other: &KeyHash) -> Choice {
         self.0.ct_eq(&other.0)
     }

@@ -37,7 +37,7 @@ pub(crate) const ASK_NAMING_MAX: usize = 32;
 pub(crate) const ASK_LINKED_HITS_MAX: usize = 8;
 /// Best memories whose entities lead into the graph.
 pub(crate) const ASK_LINKING_MEMORIES_MAX: usize = 3;
-/// The quotations of an answer of which only the cited passages are asked for.
+/// The quotations of an answer if only the cited passages are wanted.
 pub(crate) const ASK_QUOTED_BYTES_MAX: usize = 800;
 /// The quoted beginning of a sentence.
 pub(crate) const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
@@ -51,9 +51,9 @@ pub(crate) const ASK_PROMPT_SOURCE_BYTES_MAX: usize = 2_000;
 pub(crate) const ASK_PROMPT_BYTES_MAX: usize = 24 * 1024;
 /// The length of the answer that a model is asked for.
 pub(crate) const ASK_WRITTEN_TOKENS_MAX: usize = 1_000;
-/// The part of a model's answer that is read.
+/// The part of a model's answer that is read; the rest is dropped.
 pub(crate) const ASK_WRITTEN_BYTES_MAX: usize = 16 * 1024;
-/// With less time left, no model is asked.
+/// With less time left, no model is called.
 pub(crate) const ASK_MODEL_MILLIS_MIN: u64 = 100;
 /// Time left for the answer after a model's deadline.
 pub(crate) const ASK_MODEL_MARGIN_MILLIS: u64 = 50;

@@ -16,41 +16,40 @@ pub(crate) const DATABASE_CONNECTIONS_MAX: usize = 64;
 pub(crate) const DATABASE_READERS_DEFAULT: u64 = 4;
 /// Connections for writing, likewise.
 pub(crate) const DATABASE_WRITERS_DEFAULT: u64 = 2;
-/// The time that a statement gets, likewise: calls are given up soon after.
+/// The timeout of a statement, likewise: calls are given up soon after.
 pub(crate) const DATABASE_STATEMENT_SECONDS_DEFAULT: u64 = 50;
-/// The time that the settings may give a statement.
+/// The longest timeout of a statement in the settings.
 pub(crate) const DATABASE_STATEMENT_SECONDS_MAX: u64 = 3_600;
 /// Rows of the keyword index that one statement writes.
 pub(crate) const POSTINGS_WRITTEN_AT_ONCE_MAX: usize = 10_000;
-/// In projects with at most this many memories every vector is compared.
+/// In projects with at most this many memories a search compares every vector.
 pub(crate) const NEAREST_EXACT_MEMORIES_MAX: i64 = 50_000;
-/// The least and the greatest number of vectors that a search in an index looks at; the
+/// The least and the greatest number of vectors that an index search examines; the
 /// server allows no more.
 pub(crate) const NEAREST_INDEX_SEARCHED_MIN: usize = 200;
 pub(crate) const NEAREST_INDEX_SEARCHED_MAX: usize = 1_000;
-/// The longest name of a schema: PostgreSQL cuts off what is longer.
+/// The longest name of a schema: PostgreSQL truncates longer ones.
 pub(crate) const DATABASE_SCHEMA_BYTES_MAX: usize = 63;
 /// Rows of a table that are copied to another store at a time.
 pub(crate) const TRANSFER_PORTION_ROWS_MAX: usize = 5_000;
-/// The way to the server and back beyond which `mimo doctor` warns: a search takes
-/// several.
+/// The round trip beyond which `mimo doctor` warns: a search takes several.
 pub(crate) const DATABASE_LATENCY_MILLIS_GOOD: f64 = 5.0;
-/// The difference between clocks beyond which it warns.
+/// The clock difference beyond which it warns.
 pub(crate) const DATABASE_CLOCK_MICROS_GOOD: i64 = 1_000_000;
-/// How often a node asks whether its connection still leads to the server, and how long
-/// it waits for the answer.
+/// How often a node tests its connection, and how long it waits for the answer.
 pub(crate) const NODE_HEARTBEAT_SECONDS: u64 = 5;
 pub(crate) const NODE_ANSWER_SECONDS_MAX: u64 = 9;
 /// The first and the longest pause between attempts to become a node again.
 pub(crate) const NODE_REJOIN_MILLIS_MIN: u64 = 100;
 pub(crate) const NODE_REJOIN_MILLIS_MAX: u64 = 5_000;
-/// How often a node looks for a reload that it was not told of, and after how many of
-/// these looks for approvals.
-pub(crate) const NODES_LOOK_SECONDS_MAX: u64 = 5;
-pub(crate) const NODES_LOOKS_PER_APPROVALS: u32 = 12;
-/// How long a reload waits for the answers of all nodes, and how often it looks.
+/// How often a node polls for reloads in case it missed an announcement, and how many
+/// of these polls pass between two for approvals.
+pub(crate) const NODES_POLL_SECONDS_MAX: u64 = 5;
+pub(crate) const NODES_POLLS_PER_APPROVALS: u32 = 12;
+/// How long a reload waits for the answers of all nodes, and how often it polls for
+/// them.
 pub(crate) const NODES_RELOAD_SECONDS_MAX: u64 = 60;
-pub(crate) const NODES_RELOAD_LOOK_MILLIS: u64 = 100;
+pub(crate) const NODES_RELOAD_POLL_MILLIS: u64 = 100;
 /// Reloads whose outcome is kept.
 pub(crate) const NODES_RELOADS_KEPT_MAX: i64 = 20;
 

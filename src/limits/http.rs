@@ -5,16 +5,16 @@ pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 /// How long a head may take to arrive.
 pub(crate) const HTTP_HEAD_SECONDS_MAX: u64 = 10;
-/// How long a client may leave what was sent to it unread.
+/// How long a client may leave sent bytes unread.
 pub(crate) const HTTP_UNREAD_MILLIS_MAX: u32 = 30_000;
-/// How long a body may take to arrive, beside the time that its length earns.
+/// How long a body may take to arrive, in addition to the time that its length earns.
 pub(crate) const HTTP_BODY_SECONDS_MAX: u64 = 30;
 /// The rate at which a body earns more time.
 pub(crate) const HTTP_BODY_BYTES_PER_SECOND_MIN: usize = 256 * 1024;
-/// How long an answer is awaited before a stream of events begins in its place, so that
-/// no proxy takes the connection for a dead one.
+/// How long an answer may take before the response becomes an event stream, so that no
+/// proxy drops the connection as idle.
 pub(crate) const HTTP_ANSWER_MILLIS_MAX: u64 = 2_000;
-/// The interval of comments on a stream that has nothing to say.
+/// The interval of comments on an idle stream.
 pub(crate) const HTTP_KEEP_ALIVE_SECONDS: u64 = 15;
 /// How long a client waits before it resumes a stream.
 pub(crate) const HTTP_RETRY_MILLIS: u64 = 3_000;
@@ -28,21 +28,21 @@ pub(crate) const HTTP_EVENTS_KEPT_TOTAL_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) const HTTP_STREAMS_KEPT_MAX: usize = 4;
 /// How long they are kept.
 pub(crate) const HTTP_STREAMS_KEPT_SECONDS: u64 = 300;
-/// Failures to give a valid key, of one address.
+/// Failed authentications from one address.
 pub(crate) const HTTP_FAILURES_A_MINUTE_MAX: u32 = 30;
-/// What the audit log has of a header that a stranger sends.
+/// The part of an unauthenticated header that the audit log records.
 pub(crate) const HTTP_AUDITED_BYTES_MAX: usize = 256;
 /// How often open streams are checked for keys that are no longer usable.
 pub(crate) const HTTP_KEYS_FOLLOWED_SECONDS: u64 = 1;
 /// Addresses with too many failures that are remembered.
 pub(crate) const HTTP_ADDRESSES_KEPT_MAX: usize = 10_000;
-/// How long connections are accepted after a signal: balancers have to learn of it.
+/// How long connections are accepted after a signal: load balancers must notice first.
 pub(crate) const HTTP_ACCEPT_SECONDS_AFTER_SIGNAL: u64 = 5;
 /// How often unused sessions, keys and addresses are forgotten.
 pub(crate) const HTTP_SWEEP_SECONDS: u64 = 60;
 /// How long a browser remembers which origins may use Mimo.
 pub(crate) const HTTP_PREFLIGHT_SECONDS: u64 = 600;
-/// Threads of a Mimo that serves HTTP: as many as there are processors, within these.
+/// Threads of a Mimo that serves HTTP: one per processor, within these.
 pub(crate) const HTTP_THREADS_MIN: usize = 2;
 pub(crate) const HTTP_THREADS_MAX: usize = 8;
 /// The most that the settings may allow for one body.
@@ -52,7 +52,7 @@ pub(crate) const HTTP_BODY_TOTAL_MB_DEFAULT: u64 = 128;
 pub(crate) const HTTP_BODY_TOTAL_MB_MAX: u64 = 4_096;
 pub(crate) const HTTP_CONNECTIONS_DEFAULT: u64 = 1_024;
 pub(crate) const HTTP_CONNECTIONS_MAX: u64 = 100_000;
-/// Of all connections, for one address that is no trusted proxy.
+/// The share of all connections for one address that is not a trusted proxy.
 pub(crate) const HTTP_ADDRESS_CONNECTIONS_PERCENT_MAX: usize = 75;
 pub(crate) const HTTP_REQUESTS_PER_MINUTE_DEFAULT: u64 = 600;
 pub(crate) const HTTP_AT_ONCE_DEFAULT: u64 = 16;
@@ -60,6 +60,6 @@ pub(crate) const HTTP_SESSIONS_DEFAULT: u64 = 4_096;
 pub(crate) const HTTP_SESSIONS_MAX: u64 = 100_000;
 pub(crate) const HTTP_SESSION_IDLE_MINUTES_DEFAULT: u64 = 60;
 pub(crate) const HTTP_SESSION_IDLE_MINUTES_MAX: u64 = 7 * 24 * 60;
-/// Of one batch of traces on its way to the collector.
+/// The timeout of sending one batch of traces to the collector.
 #[cfg(feature = "otlp")]
 pub(crate) const TRACE_EXPORT_SECONDS_MAX: u64 = 10;

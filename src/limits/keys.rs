@@ -1,4 +1,4 @@
-//! Bounds of the keys and sessions of clients that come over the network.
+//! Bounds of the keys and sessions of clients on the network.
 
 /// Keys in one database; beyond it those that are no longer usable are forgotten.
 pub const KEYS_KEPT_MAX: usize = 1_000;
@@ -10,7 +10,7 @@ pub(crate) const KEY_TOOLS_MAX: usize = 64;
 pub(crate) const KEY_REQUESTS_PER_MINUTE_MAX: u32 = 1_000_000;
 /// The greatest `at_once` of a key.
 pub(crate) const KEY_AT_ONCE_MAX: u32 = 1_024;
-/// How long the former text of a rotated key stays valid: 30 days.
+/// How long the previous text of a rotated key stays valid: 30 days.
 pub(crate) const KEY_OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 60 * 60;
 /// A key that is read to be checked.
 pub(crate) const KEY_INPUT_BYTES_MAX: u64 = 4 * 1024;

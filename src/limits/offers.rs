@@ -1,11 +1,11 @@
 //! Bounds of prompts, resources, completions, hints and notifications of changes.
 
-use super::NEWS_KEPT_MAX;
+use super::NOTIFICATIONS_QUEUED_MAX;
 
 /// Index rows that one search for names reads: about 2 ms in a file with 100,000
 /// memories.
 pub(crate) const NAMES_ROWS_MAX: usize = 5_000;
-/// Memories that it reads: about 4 ms there.
+/// Memories that one such search reads: about 4 ms there.
 pub(crate) const NAMES_MEMORIES_MAX: usize = 500;
 /// Latest memories with a tag that are read to find its projects.
 pub(crate) const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
@@ -13,7 +13,7 @@ pub(crate) const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
 pub(crate) const NAMES_GATHERED_MAX: usize = 500;
 /// Names in one completion: the protocol's bound.
 pub(crate) const COMPLETION_VALUES_MAX: usize = 100;
-/// The server's instructions: longer ones are not read.
+/// The server's instructions: models tend to skip longer ones.
 pub const INSTRUCTIONS_WORDS_MAX: usize = 120;
 /// Memories in the list of resources, from which a person picks.
 pub const MEMORIES_LISTED_MAX: usize = 10;
@@ -25,7 +25,7 @@ pub const RESOURCES_WATCHED_MAX: usize = 64;
 /// How long changes are collected before watched resources are read again.
 pub(crate) const CHANGES_SETTLE_MILLIS: u64 = 50;
 /// How often Mimo checks for commits of other processes.
-pub(crate) const CHANGES_LOOK_MILLIS_MAX: u64 = 2_000;
+pub(crate) const CHANGES_POLL_MILLIS_MAX: u64 = 2_000;
 /// One argument of a prompt.
 pub const PROMPT_ARGUMENT_BYTES_MAX: usize = 4_000;
 /// Stored content quoted in one prompt.
@@ -41,8 +41,8 @@ pub(crate) const PROMPT_EXECUTIONS_MAX: usize = 5;
 pub(crate) const PROMPTS_LISTED_MAX: usize = 100;
 /// A corrected call that a hint shows; a longer one has placeholders for its longest values.
 pub(crate) const CORRECTED_CALL_BYTES_MAX: usize = 300;
-/// A value that is never replaced so.
+/// A value that is never replaced by a placeholder.
 pub(crate) const CORRECTED_VALUE_BYTES_MAX: usize = 60;
 
 // All watched resources and the lists can change at once.
-const _: () = assert!(RESOURCES_WATCHED_MAX + 3 <= NEWS_KEPT_MAX);
+const _: () = assert!(RESOURCES_WATCHED_MAX + 3 <= NOTIFICATIONS_QUEUED_MAX);

@@ -2,20 +2,19 @@
 
 /// Cached vectors of descriptions of skills' tools.
 pub(crate) const TOOL_VECTORS_KEPT_MAX: usize = 4096;
-/// How long one search encodes descriptions that are new before it goes on without the
-/// rest: about 500 of them.
+/// How long one search encodes new descriptions before it continues without the rest:
+/// about 500 of them.
 pub(crate) const TOOL_ENCODE_MILLIS_MAX: u64 = 1_000;
-/// How long `skill_find` waits for skills that start for the first time if it has
-/// tools of others to show that come close to the query; otherwise it waits up to
-/// its deadline.
+/// How long `skill_find` waits for skills that start for the first time if tools of
+/// others match the query closely; otherwise it waits up to its deadline.
 pub(crate) const SKILL_LIST_MILLIS_MAX: u64 = 1_500;
-/// The part of its time in which it answers what it has found by then.
+/// The time before that deadline that is reserved for its answer.
 pub(crate) const SKILL_FIND_REST_MILLIS_MIN: u64 = 1_000;
 /// How long a call waits for the list of its skill, and how long after Mimo's own
 /// start a question waits for any.
 pub(crate) const SKILL_LIST_SECONDS_MAX: u64 = 20;
 /// How often starting skills are checked.
-pub(crate) const SKILL_LOOK_MILLIS_MAX: u64 = 100;
+pub(crate) const SKILL_POLL_MILLIS_MAX: u64 = 100;
 /// Cached long results of skills, for paging.
 pub(crate) const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The name of a skill: together with a tool's name it must fit a client's bound.
@@ -30,9 +29,9 @@ pub const SKILLS_MAX: usize = 64;
 pub(crate) const SKILL_REFUSALS_MAX: usize = 100;
 /// One argument, or one value of a skill's environment.
 pub const SKILL_TEXT_BYTES_MAX: usize = 32 * 1024;
-/// A shorter value is not taken out of what a skill says.
+/// Shorter values are not redacted from a skill's output.
 pub(crate) const SECRET_BYTES_MIN: usize = 4;
-/// A value without the mark of a secret is taken for one from this length on.
+/// Values from this length on are taken for secrets even if nothing marks them as such.
 pub(crate) const SECRET_UNMARKED_BYTES_MIN: usize = 8;
 /// The name of a variable.
 pub(crate) const SKILL_ENV_NAME_BYTES_MAX: usize = 128;
@@ -52,7 +51,7 @@ pub const SKILL_DISK_MB_DEFAULT: u64 = 2048;
 pub const SKILL_FILE_MB_DEFAULT: u64 = 512;
 /// How long a program may take to print its version: npx takes half a second.
 pub(crate) const PROGRAM_VERSION_SECONDS_MAX: u64 = 20;
-/// The output that is read.
+/// The part of that output that is read.
 pub(crate) const PROGRAM_VERSION_BYTES_MAX: u64 = 4096;
 /// Cached versions of programs.
 pub(crate) const PROGRAM_VERSIONS_KEPT_MAX: usize = 256;
@@ -64,7 +63,7 @@ pub(crate) const CONTAINERS_REMOVED_MAX: usize = 16;
 pub const SKILL_INITIALIZE_SECONDS_DEFAULT: u64 = 60;
 /// One line of a skill, newline excluded; a longer one is discarded.
 pub(crate) const SKILL_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Places on a line at which a message may begin after other text.
+/// Places on a line where a message is looked for behind other text.
 pub(crate) const BANNER_BRACES_MAX: usize = 8;
 /// Unanswered requests to one skill.
 pub(crate) const SKILL_REQUESTS_MAX: usize = 256;
@@ -76,25 +75,25 @@ pub(crate) const SKILL_OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) const SKILL_ASKS_MAX: usize = 16;
 /// Questions of one skill that are put to a client at once.
 pub(crate) const SKILL_QUESTIONS_BURST_MAX: u32 = 20;
-/// How many more each second; what is beyond is refused and counted.
+/// How many more each second; others are refused and counted.
 pub(crate) const SKILL_QUESTIONS_PER_SECOND_MAX: u32 = 1;
-/// Bytes that are no answer, after which a skill is read more slowly, so that a
-/// flood does not take the CPU from others.
-pub(crate) const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes other than answers after which reading a skill pauses, so that a flood does
+/// not take the CPU from others.
+pub(crate) const SKILL_UNSOLICITED_BYTES_MAX: usize = 256 * 1024;
+/// The pause after that many.
+pub(crate) const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
 /// Notifications of one skill that are forwarded at once.
 pub(crate) const SKILL_NOTIFICATIONS_BURST_MAX: u32 = 200;
-/// How many more each second; what is beyond is dropped and counted.
+/// How many more each second; others are dropped and counted.
 pub(crate) const SKILL_NOTIFICATIONS_PER_SECOND_MAX: u32 = 50;
 /// Calls in a row that time out while the skill sends nothing at all, after which
 /// it is replaced.
 pub(crate) const SKILL_SILENT_TIMEOUTS_MAX: u32 = 3;
-/// The pause after that many bytes.
-pub(crate) const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
-/// The `data` of a skill's error in the result of a tool of Mimo's.
+/// The `data` of a skill's error in the result of one of Mimo's tools.
 pub(crate) const SKILL_ERROR_BYTES_MAX: usize = 16 * 1024;
 /// How many times its own timeout a call may last while it reports progress.
 pub(crate) const SKILL_PROGRESS_FACTOR_MAX: u32 = 10;
-/// The lines of a skill's stdout that are no message, as its status shows them.
+/// The lines of a skill's stdout that are not messages, as its status shows them.
 pub(crate) const SKILL_JUNK_LINES_SHOWN_MAX: usize = 3;
 pub(crate) const SKILL_JUNK_LINE_CHARS_MAX: usize = 200;
 /// Pages of one skill's tool list.
@@ -108,7 +107,7 @@ pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub(crate) const SKILL_PINS_KEPT_MAX: usize = 2 * SKILL_TOOLS_MAX;
 /// The answer of `skill_find`.
 pub(crate) const SKILL_FIND_TOKENS_MAX: usize = 1_500;
-/// Skills that are not ready whose reason that answer gives.
+/// Skills that are not ready whose reason is shown in that answer.
 pub(crate) const SKILLS_UNREADY_SHOWN_MAX: usize = 10;
 /// The last lines of a skill's stderr in its status.
 pub(crate) const SKILL_STDERR_LINES_MAX: usize = 40;
@@ -116,18 +115,18 @@ pub(crate) const SKILL_STDERR_LINES_MAX: usize = 40;
 pub(crate) const SKILL_STDERR_HEALTHY_LINES_MAX: usize = 5;
 /// The instructions of a skill.
 pub(crate) const SKILL_INSTRUCTIONS_CHARS_MAX: usize = 1_000;
-/// Notes on one list of a skill: what was mended in it, or left out of it.
+/// Notes on one list of a skill: corrections, and items left out.
 pub(crate) const SKILL_NOTES_MAX: usize = 20;
 pub(crate) const SKILL_NOTE_CHARS_MAX: usize = 300;
 /// Changes of one definition that its note names.
 pub(crate) const SKILL_FIXES_SHOWN_MAX: usize = 4;
 /// The kept end of a skill's stderr.
 pub(crate) const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
-/// The part of it in the message about a skill's exit.
-pub(crate) const SKILL_LAST_WORDS_BYTES_MAX: usize = 500;
+/// The end of stderr in the message about a skill's exit.
+pub(crate) const SKILL_EXIT_STDERR_BYTES_MAX: usize = 500;
 /// The least interval between reads of a tool list that a skill says has changed.
 pub(crate) const SKILL_RELIST_MILLIS_MAX: u64 = 100;
-/// Reads of such lists within a minute; later announcements are taken together.
+/// Reads of such lists within a minute; further announcements are coalesced.
 pub(crate) const SKILL_RELISTS_A_MINUTE_MAX: u32 = 12;
 /// How long a skill may take to exit after its stdin is closed.
 pub(crate) const SKILL_CLOSE_MILLIS_MAX: u64 = 2_000;
@@ -155,14 +154,14 @@ pub(crate) const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 const CLIENT_PREFIX_BYTES: usize = "mcp__mimo__".len();
 /// A tool's name as clients see it, its skill's name included.
 pub(crate) const TOOL_NAME_BYTES_MAX: usize = 64 - CLIENT_PREFIX_BYTES;
-/// How long a skill's start waits for the client to say what it offers.
-pub(crate) const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
-/// How long a list of tools waits until it is known which ones are approved.
+/// How long a skill's start waits for the client's capabilities.
+pub(crate) const SKILL_CAPABILITIES_MILLIS_MAX: u64 = 5_000;
+/// How long listing tools waits for the pins to be read.
 pub(crate) const SKILL_PINS_MILLIS_MAX: u64 = 2_000;
 /// Tools listed by name; with more, skills are reached by search. Cursor accepts
 /// about 40.
 pub(crate) const TOOLS_LISTED_MAX: usize = 40;
-/// Tokens of all their definitions together.
+/// Tokens of the listed definitions together.
 pub(crate) const TOOLS_LISTED_TOKENS_MAX: usize = 10_000;
 /// One page of a result of `skill_read` and `skill_call` by default.
 pub(crate) const SKILL_CALL_TOKENS_DEFAULT: i64 = 8_000;
@@ -175,24 +174,24 @@ pub(crate) const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
 pub(crate) const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
 /// Tool lists kept between runs: those of a full manifest in two forms.
 pub(crate) const SKILL_LISTS_KEPT_MAX: usize = 2 * SKILLS_MAX;
-/// Names of skills that metrics tell apart; further ones are counted together.
-pub(crate) const SKILL_NAMES_METERED_MAX: usize = SKILLS_MAX;
 /// Their total size.
 pub(crate) const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Skill names that are separate series in metrics; others are counted together.
+pub(crate) const SKILL_NAMES_METERED_MAX: usize = SKILLS_MAX;
 /// Starts of skills at the same time, from the launch to the answer to `initialize`.
 pub(crate) const STARTS_AT_A_TIME_MAX: usize = 4;
-/// One file of what a skill wrote to stderr.
+/// One log file of a skill's stderr.
 pub(crate) const SKILL_LOG_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Such files of each skill, including the current one.
 pub(crate) const SKILL_LOG_FILES_MAX: usize = 2;
-/// One line in it; a longer one is split.
+/// One line in a log; a longer one is split.
 pub(crate) const SKILL_LOG_LINE_BYTES_MAX: usize = 4 * 1024;
 /// The bytes logged in one second, so that a flood does not wear out the disk.
 pub(crate) const SKILL_LOG_SECOND_BYTES_MAX: usize = 32 * 1024;
 /// How often a followed log is polled.
-pub(crate) const SKILL_LOG_LOOK_MILLIS: u16 = 100;
+pub(crate) const SKILL_LOG_POLL_MILLIS: u16 = 100;
 
-// Following polls often enough to miss no rotation, even with escapes.
+// Following a log polls often enough to miss no rotation, even with escapes.
 const _: () = assert!(SKILL_LOG_SECOND_BYTES_MAX as u64 * 6 < SKILL_LOG_FILE_BYTES_MAX);
 // A page of tools is one line, and the name of a skill leaves room for a separator
 // and a hash.

@@ -1,8 +1,8 @@
 //! Bounds of the page that shows what is stored.
 
-/// Browsers that are signed in at the same time; the one used longest ago goes first.
+/// Browsers that are signed in at the same time; the one unused for longest goes first.
 pub(crate) const VIEW_SESSIONS_MAX: usize = 256;
-/// How long a browser that is not used stays signed in.
+/// How long an unused browser stays signed in.
 pub(crate) const VIEW_SESSION_IDLE_SECONDS: i64 = 12 * 60 * 60;
 /// All files of the page together.
 #[cfg(test)]
@@ -13,7 +13,7 @@ pub(crate) const VIEW_TRIPLES_MAX: usize = 5_000;
 pub(crate) const VIEW_RUNS_MAX: usize = 100;
 /// Entries of a skill's log that the page shows.
 pub(crate) const VIEW_LOG_ENTRIES_MAX: usize = 200;
-/// Days of its figures.
+/// Days in its figures.
 pub(crate) const VIEW_DAYS: usize = 30;
 /// Minutes whose calls a process remembers.
 pub(crate) const HISTORY_MINUTES: usize = 60;

@@ -1,6 +1,6 @@
-//! Whether the clock can be trusted with erasing. A wrong clock makes what was forgotten
-//! a minute ago look old, so after a jump a cleanup archives only, until as much time
-//! has passed as a jump may hide. Pure.
+//! Whether the clock can be trusted enough to erase memories. A wrong clock makes
+//! recently forgotten ones look old, so after a jump a cleanup only archives, until as
+//! much time has passed as a jump may hide. Pure.
 
 use crate::clock::Timestamp;
 use crate::limits;
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_gap_before_a_recent_run_holds_erasing() {
-        // Without anything to compare with, the clock is trusted.
+        // With nothing to compare, the clock is trusted.
         assert_eq!(held(1000, &[], None, 90), None);
         // A year ahead, as seen by the last cleanup or the newest write.
         assert_eq!(held(1365, &[1000, 999], None, 90), Some(1400));

@@ -5,7 +5,8 @@ use crate::text;
 /// The least cosine at which a stored text is compared with a new one.
 pub(super) const COSINE_MIN: f32 = 0.6;
 
-/// A statement with fewer words, numbers and negations left out, has no slot.
+/// A statement with fewer words than this, not counting numbers and negations, has no
+/// slot.
 const SLOT_WORDS_MIN: usize = 3;
 
 /// The slot that a statement fills: its words without negations and without the numbers
@@ -50,9 +51,8 @@ const VERBS: &[&str] = &[
     "expires", "moved", "equals", "stands", "lives", "weighs", "measures",
 ];
 
-/// Whether two statements fill one slot differently: they differ in numbers or
-/// negations alone, or say of one thing, in the same words, that it is something
-/// else.
+/// Whether two statements fill one slot differently: they differ only in numbers or
+/// negations, or state different values of the same thing in the same words.
 pub(crate) fn contradict(one: &str, other: &str) -> bool {
     if text::key(one) == text::key(other) {
         return false;

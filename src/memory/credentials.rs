@@ -1,4 +1,5 @@
-//! Texts that look like a credential: every tool and client that searches would see it.
+//! Detects texts that look like a credential, which every tool and client that searches
+//! would see.
 
 /// Beginnings of tokens that their issuers document, the least length of the rest, and
 /// their names.
@@ -46,7 +47,7 @@ const LABELS: [&str; 12] = [
 /// The least length of a value that counts as a secret.
 const VALUE_CHARS_MIN: usize = 6;
 
-/// What credential `text` seems to hold.
+/// The kind of credential that `text` seems to contain.
 pub(crate) fn find(text: &str) -> Option<&'static str> {
     if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY") {
         return Some("a private key");
@@ -80,7 +81,7 @@ fn of_word(word: &str) -> Option<&'static str> {
     is_named.then_some("a URL with a password")
 }
 
-/// Whether a label is followed by a value that no sentence would have there.
+/// Whether a label is followed by a value that is unlikely in a sentence.
 fn labeled(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     LABELS.iter().any(|label| {
@@ -97,8 +98,8 @@ fn labeled(text: &str) -> bool {
     })
 }
 
-/// Long enough, and of letters together with digits or signs: not a word, not a
-/// placeholder such as `${PASSWORD}` or `<password>`.
+/// Whether a value is long enough and mixes letters with digits or symbols: neither a
+/// word nor a placeholder such as `${PASSWORD}` or `<password>`.
 fn is_value(value: &str) -> bool {
     let is_placeholder = value.starts_with(['$', '<', '{', '%', '*']) || value.starts_with("...");
     let has_letter = value.chars().any(char::is_alphabetic);

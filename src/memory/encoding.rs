@@ -1,4 +1,4 @@
-//! Encoding of texts. A query never waits for texts that are to be stored: these take
+//! Encoding of texts. Queries never wait for texts that are to be stored, which take
 //! turns, one text at a time, so that a long batch does not hold up a short one.
 
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::meter::calls as metrics;
 use crate::store::memory::IndexedText;
 use crate::text;
 
-/// Until texts were measured: a window of 900 bytes takes about 10 ms.
+/// The initial estimate: a window of 900 bytes takes about 10 ms.
 const BYTE_NANOS: u64 = 11_000;
 /// The weight of a new measurement is one part in this many.
 const MEASUREMENTS: u64 = 8;
 
 pub(super) struct Encoding {
     pub(super) embedder: Arc<dyn Embedder>,
-    /// For texts that are to be stored; one thread is left to queries.
+    /// Permits for texts that are to be stored; one thread is left for queries.
     turns: Semaphore,
     turns_max: usize,
-    /// Bytes of texts that wait for their turn or have it.
+    /// Bytes of texts that wait for their turn or are being encoded.
     waiting_bytes: AtomicUsize,
-    /// How long a byte took lately.
+    /// The recent time per byte.
     byte_nanos: AtomicU64,
-    /// Memories that are known to have no vector of the encoder.
+    /// The number of memories known to have no vector of the encoder.
     pub(super) unencoded: AtomicUsize,
 }
 
@@ -55,9 +55,9 @@ impl Encoding {
         run_blocking(move || texts.iter().map(each).collect()).await
     }
 
-    /// Prepares texts for both indexes before any transaction begins, so that a
-    /// failure stores nothing. `report` gets how many are done and their total. A text
-    /// has no vectors while a remote encoder is unavailable: its words find it.
+    /// Prepares texts for both indexes before any transaction begins, so that a failure
+    /// stores nothing. `report` gets the number done and the total. While a remote
+    /// encoder is unavailable, texts get no vectors and are found by their words.
     pub(super) async fn documents(
         &self,
         contents: Vec<String>,
@@ -75,7 +75,8 @@ impl Encoding {
         self.prepare(contents, cancel, report, without).await
     }
 
-    /// Like [`Encoding::documents`]; `without` decides on a text that was not encoded.
+    /// Like [`Encoding::documents`]; `without` handles a text that could not be
+    /// encoded.
     pub(super) async fn prepare(
         &self,
         contents: Vec<String>,
@@ -115,8 +116,8 @@ impl Encoding {
         Ok(texts)
     }
 
-    /// Refuses texts that could not be encoded before the end of a call, at once
-    /// rather than after most of the work.
+    /// Refuses texts that could not be encoded within a call, at once rather than after
+    /// most of the work.
     pub(super) fn admit<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
         let lengths: Vec<usize> = texts.map(str::len).collect();
         let wait =
@@ -161,7 +162,7 @@ impl Encoding {
     }
 }
 
-/// The bytes of one batch among those that wait, however the batch ends.
+/// The bytes of one batch in the waiting total, released however the batch ends.
 struct Waiting<'a> {
     encoding: &'a Encoding,
     bytes: usize,
@@ -211,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    /// Encodes queries at once, and texts when it is told to.
+    /// Encodes queries at once, and documents when told to.
     #[derive(Default)]
     struct Held {
         is_open: Mutex<bool>,

@@ -1,4 +1,4 @@
-//! Erasing memories for good, which nothing undoes.
+//! Erases memories permanently.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +14,11 @@ use crate::store::memory::{Memory, MemoryId};
 #[derive(Debug)]
 pub(crate) struct Erasure {
     pub(crate) ids: Vec<MemoryId>,
-    /// The texts that went, with earlier ones.
+    /// The erased texts, including earlier versions.
     pub(crate) texts: Vec<String>,
-    /// Where else one of them is stored.
+    /// Other places that contain one of them.
     pub(crate) traces: Vec<String>,
-    /// Whether nothing of them is left in the database's log.
+    /// Whether the database's log is free of them.
     pub(crate) log_emptied: bool,
 }
 
@@ -28,7 +28,7 @@ impl Memories {
         Ok(self.store.containing(text.to_owned()).await?)
     }
 
-    /// The archived memories that somebody forgot on purpose.
+    /// The archived memories that were forgotten on purpose.
     pub(crate) async fn forgotten(&self) -> Result<Vec<MemoryId>, Failure> {
         let ever = Timestamp(i64::MIN);
         let mut ids = self.store.archived_since(ever, true).await?;
@@ -78,9 +78,9 @@ impl Memories {
         }
     }
 
-    /// Erases these memories from every table, index, log and free page, and names where
-    /// else their texts are, or the text that a person `typed` to choose them. `report`
-    /// gets how many are done.
+    /// Erases these memories from every table, index, log and free page, and names
+    /// other places that contain their texts, or the text that a person `typed` to
+    /// choose them. `report` gets the number done.
     pub(crate) async fn erase(
         &self,
         reach: &Reach,
@@ -134,7 +134,7 @@ impl Memories {
                  bytes are still there: {}",
                 failure.message
             );
-            // A store may know better who has to do it.
+            // The store's own hint, if any, is more specific.
             let hint = failure.hint.filter(|hint| hint.contains("--compact"));
             Failure::new(Kind::Unavailable, message).hint(hint.unwrap_or_else(|| {
                 "make room on the disk, close the clients, then run mimo memory erase --compact"

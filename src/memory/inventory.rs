@@ -22,8 +22,8 @@ pub(crate) struct Restored {
     pub(crate) failed: Vec<(MemoryId, Failure)>,
 }
 
-/// How many of the newest memories are in a language that could be told, and how many of
-/// those are not in English.
+/// How many of the newest memories have a known language, and how many of those are not
+/// English.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Languages {
     pub(crate) told: usize,
@@ -50,8 +50,8 @@ impl Memories {
         Ok(self.store.inventory().await?)
     }
 
-    /// The memories that were archived at or after `since`, by id; those that
-    /// somebody forgot on purpose only if `forgotten`.
+    /// The memories that were archived at or after `since`, by id; those forgotten on
+    /// purpose only if `forgotten`.
     pub(crate) async fn archived_since(
         &self,
         reach: &Reach,
@@ -86,7 +86,7 @@ impl Memories {
         let mut all = Restored::default();
         let mut done = 0;
         for batch in ids.chunks(limits::MEMORY_EDIT_IDS_MAX) {
-            // One edit while all of them can be restored, else one by one.
+            // One edit if all of them can be restored, else one by one.
             if self.restore_batch(reach, batch, &mut all).await.is_err() {
                 for id in batch {
                     if let Err(failure) = self.restore_batch(reach, &[*id], &mut all).await {

@@ -1,5 +1,5 @@
-//! Memories: storing, searching, editing. The rules live here; the store keeps,
-//! the encoder encodes, the tools parse and render.
+//! Memories: storing, searching, editing. The rules are here; the store persists, the
+//! encoder encodes, the tools parse and render.
 
 mod clock_jump;
 pub(crate) mod contradiction;
@@ -47,7 +47,7 @@ pub struct Memories {
     encoding: Encoding,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    /// Recalls that are yet to be counted.
+    /// Recalls that are not written yet.
     recalls: Arc<Mutex<Vec<MemoryId>>>,
     /// Tasks that count them after the answer was sent.
     background: TaskTracker,
@@ -125,8 +125,9 @@ impl Memories {
         Ok(found.into_iter().collect())
     }
 
-    /// Counts a recall of each memory. Recalls of some moments are written together, so
-    /// that searches do not write; [`Memories::settle`] writes the last ones.
+    /// Counts a recall of each memory. Recalls are collected for a moment and written
+    /// together, so that searches do not write; [`Memories::settle`] writes the last
+    /// ones.
     pub(crate) fn count_recall(&self, ids: Vec<MemoryId>) {
         if ids.is_empty() {
             return;
@@ -217,8 +218,8 @@ impl Memories {
         self.make_edit(reach, changes, reason, None, dry_run).await
     }
 
-    /// For each memory that is to move to `project`, its text (the new one, where one
-    /// is given) indexed for there.
+    /// The text of each memory that is to move to `project` (the new text, if one is
+    /// given), indexed for that project.
     async fn destinations(
         &self,
         reach: &Reach,

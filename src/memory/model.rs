@@ -1,4 +1,4 @@
-//! The values that go into the memory service and come out of it.
+//! The input and output types of the memory service.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -64,11 +64,11 @@ pub(crate) struct Remembered {
     pub(crate) text_updated: bool,
     /// The older version that it replaced.
     pub(crate) supersedes: Option<MemoryId>,
-    /// The older text, where it said clearly more.
+    /// The older text, if it said clearly more.
     pub(crate) held_more: Option<String>,
     /// Other memories with nearly the same meaning and their texts, nearest first.
     pub(crate) similar: Vec<(MemoryId, String)>,
-    /// Likewise memories that say something else of the same thing.
+    /// Likewise memories that state a different value of the same thing.
     pub(crate) contradicts: Vec<(MemoryId, String)>,
     /// Why its text should perhaps not be stored.
     pub(crate) warning: Option<String>,
@@ -96,9 +96,10 @@ pub(crate) struct Search {
     pub(crate) threshold: Option<f32>,
     pub(crate) offset: usize,
     pub(crate) limit: usize,
-    /// Whether the first page may end before `limit`, where what follows is far weaker.
+    /// Whether the first page may end before `limit`, where the results become far
+    /// weaker.
     pub(crate) ends_early: bool,
-    /// Whether a page without items says what there is instead.
+    /// Whether an empty page explains what there is instead.
     pub(crate) explains_nothing: bool,
     /// Whether each item comes with the reason for its place.
     pub(crate) explains: bool,
@@ -111,11 +112,11 @@ pub(crate) struct Page {
     pub(crate) more: bool,
     /// Why the page may be incomplete.
     pub(crate) degraded: Option<String>,
-    /// What there is, if nothing was found.
+    /// What exists instead, if nothing was found.
     pub(crate) hint: Option<String>,
-    /// Why ranked items have their places, if that was asked.
+    /// The explanation of each rank, if requested.
     pub(crate) why: HashMap<MemoryId, Why>,
-    /// Whether no subject was asked for: each memory answers.
+    /// Whether the query names no subject, so that every memory answers it.
     pub(crate) is_overview: bool,
 }
 

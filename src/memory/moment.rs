@@ -9,28 +9,28 @@ use crate::clock::{Clock, Timestamp, Zone};
 use crate::failure::Failure;
 use crate::limits;
 
-/// Which end of a period stands for it: of a day, a week, a month.
+/// Which end of a period (a day, a week, a month) is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
     /// Its first moment: "since Monday".
     Start,
-    /// The moment after its last: "until Friday" holds all Friday.
+    /// The moment after its last: "until Friday" includes all of Friday.
     End,
 }
 
-/// Where a span without a word of direction leads to.
+/// The direction of a span that names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SpanDirection {
     Past,
     Future,
 }
 
-/// The forms there are, for a message.
+/// The accepted forms, for messages.
 pub(crate) const FORMS: &str = "write a date or time (2026-11-20, 2026-11, \
      2026-11-20T17:36:00Z), a span (7d, 12h, P7D), or today, yesterday, tomorrow, this week, \
      last week, next month, monday, 3 days ago";
 
-/// The moment of reading: now, where the user is.
+/// The current time in the user's zone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Here {
     pub(crate) now: Timestamp,
@@ -46,8 +46,8 @@ impl Here {
     }
 }
 
-/// Refuses a moment of something that was said or stored which a wrong unit or clock has
-/// put far away; `shown` is how the caller wrote it.
+/// Refuses a moment so far off that a wrong unit or clock must be the cause; `shown` is
+/// how the caller wrote it.
 pub(crate) fn within_years(time: Timestamp, shown: &str, path: &str) -> Result<Timestamp, Failure> {
     let year = DateTime::from_timestamp_micros(time.0).map(|time| time.year());
     let most = limits::MOMENT_YEAR_MAX;
@@ -217,7 +217,7 @@ fn period(what: &str, nth: i32, today: NaiveDate, edge: Edge, zone: Zone) -> Opt
 }
 
 fn weekday(name: &str) -> Option<Weekday> {
-    // The crate knows the short names too.
+    // The crate also parses short names.
     name.parse().ok()
 }
 

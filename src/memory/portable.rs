@@ -1,5 +1,5 @@
-//! Memories as lines of JSON: exported without loss, imported without doubles.
-//! The first line names the format, each line after it is a memory.
+//! Memories as lines of JSON: exported without loss, imported without duplicates. The
+//! first line names the format, each other line is a memory.
 
 pub(crate) mod foreign;
 mod import;
@@ -23,7 +23,7 @@ use crate::text;
 pub use import::{Counts, Importer};
 
 const FORMAT: &str = "mimo-memories";
-/// The version that this Mimo writes; it reads this one and all before.
+/// The version that this Mimo writes; it reads this and all earlier ones.
 const VERSION: u64 = 1;
 
 /// The first line.
@@ -36,8 +36,8 @@ struct Header {
     memories: u64,
 }
 
-/// A memory. Fields that are missing are those of a new one, so that a line can
-/// be written by hand: only `content` is needed.
+/// A memory. Missing fields get the defaults of a new memory, so that a line can be
+/// written by hand: only `content` is required.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExportLine {
@@ -183,8 +183,8 @@ impl Memories {
     }
 }
 
-/// The thread of a memory that names none: made of its text's key, so that
-/// another import knows the memory again.
+/// The thread of a memory without one: derived from its text's key, so that another
+/// import recognizes the memory.
 fn own_thread(content: &str) -> String {
     let key = text::key(content);
     format!("import/{}", base16ct::lower::encode_string(&key[..8]))

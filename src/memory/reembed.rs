@@ -1,6 +1,6 @@
-//! Giving every memory a vector of the encoder in use: after a change of the model, and
-//! for texts that came while it was unavailable. Vectors of two models are never
-//! compared, so until then a memory is found by its words only.
+//! Gives every memory a vector of the encoder in use: after a change of the model, and
+//! for texts stored while it was unavailable. Vectors of two models are never compared,
+//! so until then a memory is found by its words only.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Memories {
             .await
     }
 
-    /// That some memories have no vector yet, where that is known.
+    /// A note that some memories have no vector yet, if that is known.
     pub(super) fn says_unencoded(&self) -> Option<String> {
         let count = self.encoding.unencoded.load(Ordering::Relaxed);
         (count > 0).then(|| {

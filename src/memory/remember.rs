@@ -1,4 +1,4 @@
-//! Storing memories: what of the stored ones is like them or contradicts them.
+//! Stores memories, and reports stored ones that are similar or contradict them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::store::memory::{Category, IndexedText, MemoryId, NewMemory};
 use crate::{limits, text};
 
-/// Words by which an older text must exceed the one that replaces it to be shown.
+/// The number of words by which a replaced text must be longer to be shown.
 const MORE_WORDS: usize = 4;
 
 impl Memories {
@@ -190,8 +190,8 @@ impl Memories {
     }
 }
 
-/// What is to be said of the memory `id`: a credential in it, the past moment until which
-/// it is valid, and whether it has no vector.
+/// Notes on the memory `id`: a credential in it, a `valid_until` in the past, a missing
+/// vector.
 fn warning(
     id: MemoryId,
     ((credential, ended), unencoded): ((Option<&'static str>, Option<Timestamp>), bool),

@@ -132,7 +132,7 @@ impl Memories {
     pub async fn keep_clean(&self, exists: impl Fn() -> bool) {
         let mut logged = String::new();
         loop {
-            tokio::time::sleep(Duration::from_secs(limits::RETENTION_LOOK_SECONDS)).await;
+            tokio::time::sleep(Duration::from_secs(limits::RETENTION_POLL_SECONDS)).await;
             if exists()
                 && let Err(failure) = self.cleanup_hourly().await
                 && logged != failure.message

@@ -103,7 +103,8 @@ impl Memories {
         Ok(page)
     }
 
-    /// The newest of `filter` from an offset on; `None` if it matches none at all.
+    /// The newest memories of `filter` from an offset; `None` if it matches none at
+    /// all.
     async fn newest_from(
         &self,
         filter: Filter,
@@ -229,7 +230,7 @@ impl Memories {
         Ok((page, found.len()))
     }
 
-    /// Gives memories whose text begins with no date the day on which they were said.
+    /// Adds the day on which it was said to a text that begins with no date.
     fn date_by_saying(&self, pool: &mut [Candidate]) {
         let zone = self.here().zone;
         for candidate in pool {
@@ -239,7 +240,7 @@ impl Memories {
         }
     }
 
-    /// Puts those of the best that are nearly as good as the first in front, the newest
+    /// Moves the best results that are nearly as good as the first to the front, newest
     /// first.
     async fn put_newest_first(
         &self,
@@ -256,7 +257,7 @@ impl Memories {
         let least_cosine = cosines.fold(0.0, f32::max) * NEARLY_NEAREST;
         best.sort_by_cached_key(|(id, score)| {
             let cosine = semantic.iter().find(|hit| hit.id == *id);
-            // Of few memories, the least one scores nothing, however near it is.
+            // Of few memories, the last one scores 0, however near it is.
             let is_near = cosine.is_some_and(|hit| hit.score >= least_cosine);
             let is_good = score.is_some_and(|score| score >= least_score) || is_near;
             let memory = memories.iter().find(|memory| memory.id == *id);
@@ -314,8 +315,8 @@ impl Memories {
         })
     }
 
-    /// In words, for a search that found nothing: how many memories each of its filters
-    /// lets through alone, and the memory nearest to the query without any of them.
+    /// Explains an empty result: how many memories each filter alone matches, and the
+    /// memory nearest to the query without filters.
     async fn what_there_is(
         &self,
         filter: Filter,
@@ -386,7 +387,7 @@ impl Memories {
     }
 }
 
-/// How many of the ranked memories are worth showing unasked.
+/// How many of the ranked memories are worth showing.
 fn strong(found: &[(MemoryId, Option<f32>)]) -> usize {
     let best = found.iter().filter_map(|(_, score)| *score);
     let best = best.fold(0.0, f32::max);
@@ -396,7 +397,7 @@ fn strong(found: &[(MemoryId, Option<f32>)]) -> usize {
     weak.unwrap_or(found.len()).max(limits::SHOWN_MIN)
 }
 
-/// Importance, and what holds of the user everywhere before what holds in one project.
+/// Sort key: importance, with user-wide memories before those of one project.
 fn overview_weight(memory: &Memory) -> f64 {
     const EVERYWHERE: f64 = 0.2;
     let everywhere = match memory.fields.project == PROJECT_SHARED {
@@ -427,7 +428,7 @@ fn memories(count: &str) -> String {
     }
 }
 
-/// Each narrowing part of `filter` by itself, with its name after a count.
+/// Each narrowing condition of `filter` alone, with its name for a count.
 fn parts(filter: &Filter, open: &Filter) -> Vec<(String, Filter)> {
     let mut parts = Vec::new();
     if let Some(category) = filter.category {

@@ -1,5 +1,5 @@
-//! Names of projects and tags that differ in case only are one name, kept as it was
-//! first written.
+//! Project and tag names that differ only in case are one name, spelled as first
+//! written.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,8 +33,8 @@ pub(crate) async fn projects(
     Ok(all.collect())
 }
 
-/// How `name` is written from now on: unchanged where it is one of its spellings, or
-/// has none.
+/// The canonical spelling of `name`: unchanged if it is one of its spellings, or has
+/// none.
 pub(crate) fn written(name: &str, spellings: &[String]) -> String {
     match spellings.first() {
         Some(first) if !spellings.iter().any(|spelling| spelling == name) => first.clone(),
@@ -42,8 +42,7 @@ pub(crate) fn written(name: &str, spellings: &[String]) -> String {
     }
 }
 
-/// New names in their spellings. Of several new ones that are equal, the first
-/// counts.
+/// New names in their canonical spellings. Of several equal new ones, the first counts.
 #[derive(Default)]
 struct Written(HashMap<String, String>);
 
@@ -73,7 +72,7 @@ impl Written {
 }
 
 impl Memories {
-    /// The drafts with their projects and tags as these were first written.
+    /// The drafts with the canonical spellings of their projects and tags.
     pub(super) async fn as_written(
         &self,
         reach: &Reach,
@@ -91,7 +90,7 @@ impl Memories {
         Ok(drafts)
     }
 
-    /// Likewise the tags and the project of an edit.
+    /// Likewise for the tags and the project of an edit.
     pub(super) async fn edit_as_written(
         &self,
         reach: &Reach,

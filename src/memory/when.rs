@@ -1,5 +1,5 @@
-//! When a question is about: "yesterday", "in October", "before March 18", "most
-//! recently"; and questions that ask for no subject at all. Pure.
+//! The time that a question is about ("yesterday", "in October", "before March 18",
+//! "most recently"), and questions without any subject. Pure.
 
 use chrono::{Datelike, Days, NaiveDate};
 
@@ -9,12 +9,12 @@ use crate::limits;
 use crate::text;
 use crate::text::dates::{self, Named};
 
-/// What a question says of time, and the rest of it.
+/// The time that a question names, and the rest of the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct When {
     pub(crate) since: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,
-    /// The words that say so.
+    /// The words that name the time.
     pub(crate) phrase: String,
     /// The question without them.
     pub(crate) rest: String,
@@ -30,7 +30,7 @@ pub(crate) enum Overview {
 }
 
 impl When {
-    /// `None` if the question says nothing of the past.
+    /// `None` if the question does not name a past time.
     pub(crate) fn of(question: &str, here: Here) -> Option<When> {
         let words: Vec<&str> = question.split_whitespace().collect();
         let plain: Vec<String> = words.iter().map(|word| plain(word)).collect();
@@ -52,7 +52,7 @@ impl When {
         None
     }
 
-    /// Whether the question asks for nothing but what is of that time.
+    /// Whether the question has no subject besides its time.
     pub(crate) fn has_no_subject(&self) -> bool {
         has_no_subject(&self.rest)
     }
@@ -240,7 +240,7 @@ fn around(count: &[&str], unit: &str, here: Here) -> Option<(Timestamp, Timestam
     let [count] = count else { return None };
     let text = format!("{} {unit} ago", number(count)?);
     let at = moment::read(&text, Edge::Start, SpanDirection::Past, here)?;
-    // The reading has vouched for the unit, in whichever of its forms.
+    // The parser has checked the unit, in whichever of its forms.
     let days = match unit {
         _ if unit.starts_with("mo") => 15,
         _ if unit.starts_with(['h', 'm', 's']) => {

@@ -1,4 +1,4 @@
-//! The calls of the last minutes, for people who look at this process without Prometheus.
+//! The calls of the last minutes, to look at a process without Prometheus.
 
 use std::collections::VecDeque;
 use std::sync::{LazyLock, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! The metrics, as statics that any room may record into, and their text for
-//! Prometheus. Nothing is asked or computed for them until they are rendered, so
-//! over stdio, where nobody renders them, a recording costs an atomic add.
+//! Prometheus. Nothing is computed for them until they are rendered, so over stdio,
+//! where they are not, recording costs an atomic add.
 
 pub mod calls;
 pub(crate) mod history;

@@ -56,7 +56,7 @@ impl Metric for Process {
     }
 }
 
-/// `None` for what the system does not tell.
+/// Values are `None` where the system does not provide them.
 #[derive(Default)]
 struct Usage {
     resident_bytes: Option<u64>,
@@ -77,7 +77,7 @@ impl Usage {
         let ticks = stat.as_deref().and_then(cpu_ticks);
         Usage {
             resident_bytes: pages.zip(page).map(|(pages, page)| pages * page),
-            // One of them is the folder that is read.
+            // One of them is the descriptor of this folder.
             open_fds: std::fs::read_dir("/proc/self/fd")
                 .ok()
                 .map(|fds| (fds.count() as u64).saturating_sub(1)),

@@ -200,7 +200,7 @@ impl<L: Labels, const N: usize> Gauge<L, N> {
         self.cells[labels.index()].store(value, Ordering::Relaxed);
     }
 
-    /// Takes the series away.
+    /// Removes the series.
     pub fn clear(&self, labels: L) {
         self.set(labels, UNSET);
     }
@@ -270,7 +270,7 @@ impl<L: Labels, const N: usize> Drop for Held<L, N> {
     }
 }
 
-/// One that is in another series of its gauge for a while.
+/// A unit moved to another series of its gauge, until dropped.
 pub(crate) struct Lent<L: Labels, const N: usize> {
     gauge: &'static Gauge<L, N>,
     from: L,

@@ -78,7 +78,7 @@ label! {
 }
 
 label! {
-    /// A defect of the store or of its machine; refusals are not errors.
+    /// A failure of the store or its machine; refusals are not errors.
     ErrorKind, "kind", {
         Unavailable = "unavailable",
         Damaged = "damaged",

@@ -65,7 +65,7 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     let mut mistakes = schema::check(&value);
     mistakes.extend(semantics::check(&value, known));
     mistakes.extend(flow::check_initial(&value));
-    // Where a way cannot be read, what follows from it says nothing new.
+    // If a transition cannot be read, errors that follow from it add nothing.
     if !mistakes.iter().any(|mistake| is_about_ways(&mistake.path)) {
         mistakes.extend(flow::check(&value));
     }
@@ -93,7 +93,7 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     })
 }
 
-/// Whether a mistake is in how states lead to each other: in a state as a whole or in its
+/// Whether a mistake is in the transitions: in a state as a whole or in its
 /// `transitions`, `next` or `catch`, but not in an expression there.
 fn is_about_ways(path: &str) -> bool {
     let mut parts = path
@@ -131,7 +131,7 @@ mod tests {
         for path in paths(misspelled) {
             assert!(path.starts_with("/states/a/transitions/0"), "{path}");
         }
-        // A way that can be read is followed.
+        // Transitions that can be read are followed.
         assert_eq!(
             paths(json!([{"event": "success", "target": "c"}])),
             ["/states/b"]

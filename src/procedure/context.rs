@@ -1,4 +1,4 @@
-//! The context that an execution begins with.
+//! The initial context of an execution.
 
 use serde_json::{Map, Value};
 

@@ -12,7 +12,8 @@ use crate::limits::DECISION_ATTEMPTS_MAX;
 use crate::store::procedure::AppendOutcome;
 
 impl Procedures {
-    /// The same, with the `options` that a command needs in another shell to find its data.
+    /// Like it, with the `options` that a command needs in another shell to find its
+    /// data.
     pub(crate) fn with_options(mut self, options: &str) -> Procedures {
         self.options = options.into();
         self
@@ -42,8 +43,8 @@ impl Procedures {
         Err(Failure::new(Kind::Conflict, why).hint("decide again in a moment"))
     }
 
-    /// False where the journal changed meanwhile, by another decision or by a process
-    /// that looked whether it can continue.
+    /// False if the journal changed meanwhile, by another decision or by a process that
+    /// checked whether it can continue.
     async fn try_to_decide(
         &self,
         grants: &Grants,

@@ -34,7 +34,7 @@ pub(super) enum DriveOutcome {
 #[derive(Clone, Default)]
 pub(super) struct Control {
     pub(super) cancel: CancellationToken,
-    /// Sends after each write to its journal.
+    /// Notified after each write to its journal.
     pub(super) written: watch::Sender<()>,
 }
 
@@ -48,7 +48,7 @@ struct Driver<'a> {
     /// Entries that are not in the store yet.
     pending: Vec<Entry>,
     control: &'a Control,
-    /// Whether the current step began when the execution was to be cancelled already.
+    /// Whether cancellation had been requested when the current step began.
     cancelling: bool,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Driver<'a> {
                 return self.release().await;
             }
             let started = match started {
-                // A tool that was called before this Mimo claimed it: its outcome is unknown.
+                // A tool call from before this Mimo claimed it: its outcome is unknown.
                 Some(started) if matches!(task.work, Work::Tool { .. }) => {
                     if !may_repeat(started) {
                         self.record(Event::StepInterrupted { step: started.step })?;
@@ -262,8 +262,8 @@ impl<'a> Driver<'a> {
         Ok(appended)
     }
 
-    /// Leaves the execution to a person's decision. `None` if it is to be cancelled
-    /// instead, which came to light only now.
+    /// Parks the execution for a person's decision. `None` if it is to be cancelled
+    /// instead, which became known only now.
     async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<Option<DriveOutcome>, Failure> {
         Ok(match self.write(true, wake_at).await? {
             AppendOutcome::Written { cancel: true } if !self.cancelling => None,
@@ -280,7 +280,7 @@ impl<'a> Driver<'a> {
         Ok(DriveOutcome::Released)
     }
 
-    /// Waits until a task may begin. `false` where something happened meanwhile.
+    /// Waits until a task may begin; `false` if something else happened meanwhile.
     async fn wait_until_due(&mut self, task: &Task, now: Timestamp) -> Result<bool, Failure> {
         let Some(not_before) = task.not_before.filter(|at| *at > now) else {
             return Ok(true);
@@ -324,12 +324,12 @@ impl<'a> Driver<'a> {
                     .map(|tools| tools.side_effects(name));
                 let known = known.unwrap_or_default();
                 SideEffects {
-                    // The definition knows what its tools only claim.
+                    // The definition overrides what its tools declare.
                     idempotent: idempotent.unwrap_or(known.idempotent || known.read_only),
                     ..known
                 }
             }
-            // Their own journal or the clock tells how far these are.
+            // Their own journal or the clock shows how far these are.
             _ => SideEffects {
                 read_only: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
                 idempotent: true,
@@ -355,8 +355,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Whether a call may be made again, after Mimo ended during it: one that does the same
-/// twice, unless it is itself what ends Mimo.
+/// Whether a call may be repeated after Mimo ended during it: it must be idempotent,
+/// and not itself the cause of the ends.
 fn may_repeat(started: StepStart) -> bool {
     started.effects.idempotent && started.takeovers < limits::PROCEDURE_TAKEOVERS_MAX
 }

@@ -60,12 +60,12 @@ pub enum Event {
         #[serde(flatten)]
         outcome: ActionOutcome,
     },
-    /// Mimo ended during an action, which another Mimo repeats. Counted, because the action
-    /// may be what ends them.
+    /// Mimo ended during an action, which another Mimo repeats. These are counted,
+    /// because the action may be the cause.
     #[serde(rename = "taken_over")]
     StepTakenOver { step: u64 },
-    /// Mimo ended during an action that must not run twice, or no more. A person has to decide
-    /// its outcome.
+    /// Mimo ended during an action that must not be repeated, or not again. A person
+    /// has to decide its outcome.
     #[serde(rename = "interrupted")]
     StepInterrupted { step: u64 },
     /// A called procedure waits for a person. The time until the next entry does

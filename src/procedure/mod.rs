@@ -1,6 +1,6 @@
-//! Procedures: the same steps in the same order every time, without a model. A
-//! checked definition is stored; an execution of it is a journal, and a pure state
-//! machine decides what follows from the journal.
+//! Procedures: the same steps in the same order every time, without a model. A checked
+//! definition is stored; an execution of it is a journal, and a pure state machine
+//! derives the next action from the journal.
 
 pub mod check;
 mod context;

@@ -1,5 +1,5 @@
 //! Definitions as lines of JSON: every current version of every project, without loss.
-//! Executions stay: they act with the grants of whoever began them here.
+//! Executions are not exported: they act with the grants of whoever started them here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,8 +34,8 @@ impl Procedures {
         stored.into_iter().rev().map(line).collect()
     }
 
-    /// Stores the definition of a line; whether it is new. Another one under the same
-    /// name and version stays, and is a conflict.
+    /// Stores the definition of a line; returns whether it is new. A different one with
+    /// the same name and version stays, and is a conflict.
     pub(crate) async fn import(&self, reach: &Reach, line: &Value) -> Result<bool, Failure> {
         let line = Line::deserialize(line).map_err(|error| {
             Failure::invalid("", format!("this is not a line of a procedure: {error}"))
@@ -71,7 +71,7 @@ impl Procedures {
 }
 
 /// The definition of a line. One that Mimo wrote was checked when it was defined; one
-/// that was changed since is checked again.
+/// that has changed since is checked again.
 fn checked(line: &Line) -> Result<(Value, Definition), Failure> {
     if definition::hash(&line.definition) == line.hash
         && let Ok(definition) = serde_json::from_value(line.definition.clone())

@@ -141,8 +141,8 @@ impl Scheduler {
                     tracing::warn!("executions were not recovered: {failure}");
                     logged = failure.message;
                 }
-                let pause = Duration::from_millis(limits::PROCEDURE_LOOK_MILLIS_MAX);
-                // Either way there is reason to look.
+                let pause = Duration::from_millis(limits::PROCEDURE_POLL_MILLIS_MAX);
+                // Both are reasons to look.
                 let _ = tokio::time::timeout(pause, cancels.changed()).await;
             }
         };

@@ -7,7 +7,7 @@ use super::definition::Definition;
 use super::machine::Machine;
 
 const REDACTED: &str = "[redacted]";
-/// A shorter secret would occur in every other text.
+/// Shorter secrets would match in most texts.
 const SECRET_BYTES_MIN: usize = 4;
 
 pub(super) struct Secrets(Vec<String>);

@@ -25,7 +25,7 @@ pub struct Approvals {
     file: PathBuf,
 }
 
-/// A tool that waits for a person, as its skill listed it last.
+/// A tool that waits for approval, as its skill listed it last.
 pub(crate) struct PendingTool {
     pub(crate) skill: SkillName,
     pub(crate) identity: Identity,

@@ -245,7 +245,7 @@ impl Core {
                 state.judge(self.first_use);
                 state.allow_questions();
                 state.meter();
-                // A list that is what it was is not announced again.
+                // An unchanged list is not announced again.
                 let offered = state.digest_of_offers();
                 if std::mem::replace(&mut state.announced, offered) != offered {
                     self.changed.send_modify(|count| *count += 1);
@@ -256,7 +256,7 @@ impl Core {
                 state
                     .stderr_tails
                     .retain(|name, _| skills.contains_key(name));
-                // Whoever asked may have gone; the reload is done all the same.
+                // The requester may be gone; the reload is done all the same.
                 let _ = state.reload.take().map(|done| done.send(outcome));
             }
             Effect::ReloadRefused => state.reload = None,

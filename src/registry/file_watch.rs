@@ -15,8 +15,8 @@ use crate::limits;
 /// A watch on files, and on the direct contents of folders.
 pub(crate) struct FileWatch {
     files: Vec<PathBuf>,
-    /// Absent where the system has no watches left: then a change is reported now and
-    /// then.
+    /// Absent if the system has no watches left: then a change is reported
+    /// periodically.
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
     /// The current paths of the files, also with links followed.
@@ -82,7 +82,7 @@ impl FileWatch {
 
     /// Waits for the next change, and a moment longer for the writer to finish.
     pub(crate) async fn changed(&self) {
-        let pause = Duration::from_millis(limits::RELOAD_LOOK_MILLIS_MAX);
+        let pause = Duration::from_millis(limits::RELOAD_POLL_MILLIS_MAX);
         match self.watcher {
             Some(_) => self.changed.notified().await,
             None => tokio::time::sleep(pause).await,

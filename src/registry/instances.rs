@@ -166,7 +166,7 @@ pub(crate) async fn send_command(
             if over {
                 break None;
             }
-            sleep(Duration::from_millis(limits::ASK_LOOK_MILLIS)).await;
+            sleep(Duration::from_millis(limits::ASK_POLL_MILLIS)).await;
         };
         // At most one of the two is left.
         let _ = fs::remove_file(&path);

@@ -165,8 +165,8 @@ impl Registry {
         self.0.list_cache.list(&fingerprint(spec), list)
     }
 
-    /// A list of a skill: requested where the skill runs, cached where it does
-    /// not. A skill is started only for a list that is in no cache.
+    /// A list of a skill: requested if the skill runs, else cached. A skill is started
+    /// only for a list that is in no cache.
     pub(crate) async fn list(
         &self,
         skill: &SkillName,

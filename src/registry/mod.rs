@@ -57,8 +57,8 @@ pub struct Parts {
 
 /// How a call is made.
 pub struct CallOptions {
-    /// When the call must be over, the skill's start included. The skill's own
-    /// timeout may end it earlier.
+    /// The deadline of the call, including the skill's start. The skill's own timeout
+    /// may end it earlier.
     pub deadline: Instant,
     /// Cancelled when the client cancels the call.
     pub cancel: CancellationToken,
@@ -97,13 +97,13 @@ pub struct SkillStatus {
     /// Why the last run ended.
     pub ended: Option<String>,
     pub stderr_tail: String,
-    /// The first line of it that names an error.
+    /// The first line of that reason that names an error.
     pub(crate) first_error: Option<String>,
     /// How often the skill broke the protocol.
     pub faults: u64,
     /// Corrections of its lists, and the items left out of them.
     pub notes: Vec<String>,
-    /// The beginnings of the last lines on its stdout that are no message.
+    /// The beginnings of the last lines on its stdout that were not messages.
     pub(crate) junk_lines: Vec<String>,
     /// Its `instructions`.
     pub(crate) instructions: String,

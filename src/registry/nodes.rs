@@ -1,6 +1,6 @@
-//! The Mimos on one database reload their skills together: whoever is asked asks all of
-//! them, each loads its own copy of the manifest and answers, and approvals that were
-//! given on one are read by the others.
+//! Mimos on one database reload their skills together: the one that is asked asks all
+//! others, each loads its own copy of the manifest and answers, and an approval on one
+//! is read by all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Where the store has nodes.
+    /// `None` if the store has no nodes.
     pub(crate) fn of(
         store: &Arc<dyn Store>,
         label: NodeLabel,
@@ -42,13 +42,13 @@ impl Nodes {
         })
     }
 
-    /// The database, for a person.
+    /// The database, as messages name it.
     pub(crate) fn place(&self) -> String {
         self.store.place()
     }
 
-    /// Has every node reload that has the manifest with this digest. The reload goes on
-    /// where the caller stops waiting.
+    /// Has every node with the manifest of this digest reload. The reload continues
+    /// even if the caller stops waiting.
     pub(crate) async fn reload(&self, manifest: String) -> Result<Value, Failure> {
         let reload = NewReload {
             manifest,
@@ -79,7 +79,7 @@ impl Nodes {
         Ok(told)
     }
 
-    /// Takes part in what the nodes do together, until it is dropped.
+    /// Takes part in reloads and approvals of all nodes until it is dropped.
     pub(crate) async fn follow(&self, reloader: &Reloader) {
         tokio::join!(
             self.nodes.serve(self.label.clone()),
@@ -90,7 +90,7 @@ impl Nodes {
     async fn follow_announcements(&self, reloader: &Reloader) {
         let mut reloads = self.store.announced(Topic::Reloads);
         let mut approvals = self.store.announced(Topic::Approvals);
-        // What came before this process is in the manifest that it has loaded.
+        // Earlier reloads are part of the manifest that this process has loaded.
         let mut seen = None;
         let mut looks = 0;
         loop {
@@ -109,13 +109,13 @@ impl Nodes {
                     seen = Some(epoch);
                 }
             }
-            let pause = Duration::from_secs(limits::NODES_LOOK_SECONDS_MAX);
+            let pause = Duration::from_secs(limits::NODES_POLL_SECONDS_MAX);
             let is_approved = tokio::select! {
                 _ = reloads.changed() => false,
                 _ = approvals.changed() => true,
                 () = sleep(pause) => {
                     looks += 1;
-                    looks % limits::NODES_LOOKS_PER_APPROVALS == 0
+                    looks % limits::NODES_POLLS_PER_APPROVALS == 0
                 }
             };
             if is_approved && let Err(failure) = reloader.refresh_approvals().await {

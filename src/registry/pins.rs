@@ -23,7 +23,7 @@ pub(crate) struct Pins {
 /// How to treat the tools of a manifest entry that is seen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstUse {
-    /// They are pinned: writing the entry was the approval.
+    /// They are pinned: writing the entry counts as the approval.
     Trust,
     /// They wait for a person.
     Ask,

@@ -61,7 +61,7 @@ pub(crate) struct Reloader {
 struct Inlets {
     /// Refused while a reload is under way.
     calls: mpsc::Sender<Reply>,
-    /// Taken up once none is.
+    /// Queued until the running one ends.
     turns: mpsc::Sender<Reply>,
 }
 
@@ -69,7 +69,7 @@ struct Inlets {
 type Reloaded = Result<Value, Failure>;
 type Reply = oneshot::Sender<Reloaded>;
 
-/// Who waits for a reload.
+/// A requester that waits for a reload.
 enum Waiter {
     Nobody,
     /// A command in another process.
@@ -78,11 +78,11 @@ enum Waiter {
     Call(Reply),
 }
 
-/// A reload under way, and who waits for it.
+/// A reload under way, and its requesters.
 type Reload<'a> = Pin<Box<dyn Future<Output = (Reloaded, Waiter)> + Send + 'a>>;
 
 impl Reloader {
-    /// Keeps `registry` as `source` says, and `problem` up to date.
+    /// Keeps `registry` in step with `source`, and `problem` up to date.
     pub(crate) fn new(
         registry: Arc<Registry>,
         source: Arc<Source>,
@@ -97,7 +97,7 @@ impl Reloader {
         }
     }
 
-    /// Reloads and gives the outcome. The reload goes on where the caller stops
+    /// Reloads and returns the outcome. The reload continues even if the caller stops
     /// waiting.
     pub(crate) async fn reload(&self) -> Result<Value, Failure> {
         self.asked(|inlets| inlets.calls).await
@@ -108,7 +108,7 @@ impl Reloader {
         self.asked(|inlets| inlets.turns).await
     }
 
-    /// The digest of the file of skills as it is now.
+    /// A digest of the current manifest file.
     pub(crate) fn manifest_digest(&self) -> String {
         self.source.digest()
     }
@@ -266,7 +266,7 @@ fn count(reload: &Result<ReloadOutcome, Failure>) {
     }
 }
 
-/// Waits for the end of `reload`; for ever where there is none.
+/// Waits for the end of `reload`; never returns if there is none.
 async fn end_of(reload: &mut Option<Reload<'_>>) -> (Reloaded, Waiter) {
     match reload {
         Some(reload) => reload.await,

@@ -125,8 +125,8 @@ fn tools(raws: &[Box<RawValue>]) -> Arc<[Tool]> {
     raws.iter().filter_map(|raw| Tool::read(raw).ok()).collect()
 }
 
-/// A digest of everything that a tool list depends on. It gives no secret of the
-/// environment away.
+/// A digest of everything that a tool list depends on. It does not reveal secrets of
+/// the environment.
 pub(super) fn fingerprint(spec: &SkillSpec) -> String {
     let expose = Expose::default();
     let run = SkillSpec {

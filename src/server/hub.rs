@@ -29,7 +29,7 @@ impl Hub {
         sessions.push(Arc::downgrade(session));
     }
 
-    /// A session's client has introduced itself.
+    /// Called when a session's client has sent its capabilities.
     pub(super) fn initialized(&self, session: &Arc<Session>) {
         if session.caller.grants.is_local {
             self.local.send_replace(Some(Arc::downgrade(session)));
@@ -52,7 +52,7 @@ impl Hub {
 impl DownstreamClient for Hub {
     fn wait_initialized(&self) -> BoxFuture<'static, ()> {
         let mut local = self.local.subscribe();
-        let timeout = Duration::from_millis(limits::SKILL_GREETING_MILLIS_MAX);
+        let timeout = Duration::from_millis(limits::SKILL_CAPABILITIES_MILLIS_MAX);
         Box::pin(async move {
             // A client may never introduce itself; the skill is started all the
             // same.

@@ -1,5 +1,5 @@
-//! The server's instructions, which a model reads before any tool: short enough
-//! to be read, and without tools that it does not see.
+//! The server's instructions, which a model reads before any tool: short enough to be
+//! read, and naming no tool that it does not see.
 
 use crate::limits;
 
@@ -42,8 +42,8 @@ const _: () = {
     assert!(all <= limits::INSTRUCTIONS_WORDS_MAX);
 };
 
-/// The instructions for a client that sees the tools of which `lists` is true, and that
-/// may write the project that all share or not.
+/// The instructions for a client that sees the tools for which `lists` is true, and may
+/// or may not write the shared project.
 pub(super) fn instructions(lists: impl Fn(&str) -> bool, writes_shared: bool) -> String {
     let uses = USES.into_iter().filter(|(tool, _)| lists(tool));
     let shared = |tool: &str| match tool == "memory_store" && writes_shared {

@@ -18,7 +18,7 @@ pub(super) struct Listings(Mutex<Vec<Listing>>);
 
 struct Listing {
     grants: ToolGrants,
-    /// Whether the project that all share may be written.
+    /// Whether the shared project may be written.
     writes_shared: bool,
     /// The skills' tools in the list.
     exposed: Option<Arc<Exposed>>,

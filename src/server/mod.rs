@@ -91,7 +91,7 @@ impl Server {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            // Not rmcp's own end: it waits for handlers nobody waits for.
+            // Not rmcp's own shutdown, which waits for handlers that nobody waits for.
             () = connection.finished().cancelled() => Ok(()),
             ended = running.waiting() => ended.map(|_| ()).map_err(Failure::internal),
             () = stop => Ok(()),
@@ -105,7 +105,7 @@ impl Server {
         session
     }
 
-    /// A session that is over before anything could change.
+    /// A session that ends before anything can change.
     fn session(&self, caller: Caller, connection: Arc<dyn Connection>) -> Arc<Session> {
         let catalog = self.catalog.as_ref();
         let catalog = catalog.map(|catalog| catalog.view(caller.clone()));
@@ -131,7 +131,7 @@ impl Server {
         let mut changes = skills.changes();
         let grants = &session.caller.grants;
         let list = || {
-            // Only a list that the client gets makes its choice.
+            // Only a list that the client receives fixes its choice.
             let mut choice = session.auto_choice().clone();
             self.listings
                 .tools(&self.dispatch, grants, &mut choice)

@@ -13,7 +13,7 @@ use crate::caller::{AskClient, Caller, check_project};
 use crate::files::file_path;
 use crate::limits;
 
-/// Asked for at the first use, and again after each change.
+/// Requested at the first use, and again after each change.
 #[derive(Default)]
 pub(super) struct Root {
     known: Mutex<Option<Caller>>,

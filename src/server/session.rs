@@ -51,7 +51,7 @@ struct Client {
     is_askable: bool,
 }
 
-/// A change that a client may want to know of.
+/// A change that clients may be notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
     ToolList,
@@ -83,7 +83,7 @@ impl Session {
             catalog,
             connection,
             client: OnceLock::new(),
-            news: broadcast::Sender::new(limits::NEWS_KEPT_MAX),
+            news: broadcast::Sender::new(limits::NOTIFICATIONS_QUEUED_MAX),
             level: Mutex::new(LoggingLevel::Info),
             auto_choice: Mutex::default(),
             notifies: AtomicBool::new(false),
@@ -96,8 +96,8 @@ impl Session {
         choice.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers what the client offers; whether that was unknown before. Only the
-    /// first time counts. `is_askable` in a revision with requests to the client.
+    /// Remembers the client's capabilities; returns whether they were unknown. Only the
+    /// first call counts. `is_askable` in a revision with requests to the client.
     pub(super) fn remember_capabilities(
         &self,
         capabilities: &Map<String, Value>,
@@ -142,7 +142,7 @@ impl Session {
         self.ask_client(connection).filter(|_| offers)
     }
 
-    /// Takes the project from the client's only root from now on.
+    /// From now on the project is that of the client's only root.
     pub(super) fn follow_root(&self) {
         self.root.get_or_init(Root::default);
     }
@@ -213,7 +213,7 @@ impl Session {
         }
     }
 
-    /// Forwards the end of what a skill sent its user to a web page for.
+    /// Forwards the completion of a web page that a skill sent its user to.
     pub(super) fn elicitation_complete(&self, params: Option<&RawValue>) {
         let can_elicit = self.capabilities().contains_key("elicitation");
         if can_elicit && self.is_askable() {

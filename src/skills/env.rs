@@ -184,8 +184,8 @@ pub(crate) fn expanded_names(text: &str) -> impl Iterator<Item = &str> {
     parts.filter_map(|rest| Some(rest.split_once('}')?.0))
 }
 
-/// The values of `entries` that nobody should see: from an approved variable, under
-/// a name of a secret, or long and neither a path, a number nor a boolean.
+/// The values of `entries` that must not be shown: from an approved variable, under a
+/// name of a secret, or long and neither a path, a number nor a boolean.
 pub(crate) fn secrets(entries: &BTreeMap<String, String>, rules: &Rules) -> Secrets {
     let mut found = Secrets::default();
     for (name, value) in entries {

@@ -42,7 +42,7 @@ pub struct Job {
     tail: Arc<StderrTail>,
 }
 
-/// Where a child's stderr goes.
+/// Stores a child's stderr.
 #[derive(Clone)]
 struct StderrSinks {
     tail: Arc<StderrTail>,
@@ -252,7 +252,7 @@ impl Relists {
     }
 }
 
-/// Ends the child, first by SIGTERM and then by SIGKILL; gives how it ended.
+/// Ends the child, first by SIGTERM and then by SIGKILL; returns how it ended.
 async fn end(
     exit: &mut (impl Future<Output = String> + Unpin),
     control: &mut dyn ChildControl,
@@ -280,7 +280,7 @@ async fn read_stderr(
     while let Ok(bytes @ 1..) = errors.read(&mut buffer).await {
         sinks.append(&redaction.pass(&buffer[..bytes]));
         since_pause += bytes;
-        if since_pause > limits::SKILL_IDLE_BYTES_MAX {
+        if since_pause > limits::SKILL_UNSOLICITED_BYTES_MAX {
             since_pause = 0;
             sleep(Duration::from_millis(limits::SKILL_PAUSE_MILLIS_MAX)).await;
         }
@@ -297,8 +297,7 @@ impl StderrSinks {
     }
 }
 
-/// The first line that names an error: the frames of a stack that follow it tell
-/// less.
+/// The first line that names an error: the stack frames after it say less.
 pub(crate) fn first_error_line(stderr: &str) -> Option<&str> {
     const WORDS: [&str; 5] = ["error", "exception", "fatal", "panicked", "cannot"];
     let names_error = |line: &&str| {
@@ -321,11 +320,11 @@ impl StderrTail {
     fn last_words(&self) -> String {
         let text = self.text();
         if let Some(line) = first_error_line(&text) {
-            return clip(line, limits::SKILL_LAST_WORDS_BYTES_MAX);
+            return clip(line, limits::SKILL_EXIT_STDERR_BYTES_MAX);
         }
         let mut from = text
             .len()
-            .saturating_sub(limits::SKILL_LAST_WORDS_BYTES_MAX);
+            .saturating_sub(limits::SKILL_EXIT_STDERR_BYTES_MAX);
         while !text.is_char_boundary(from) {
             from += 1;
         }

@@ -29,7 +29,7 @@ pub(super) fn start_supervisor(executable: &Path, control: OwnedFd) -> io::Resul
 /// A running Mimo and its pipes. Dropping this kills it.
 pub(crate) struct OwnProcess {
     child: Child,
-    /// Taken once; dropping it tells the process to finish.
+    /// Taken once; dropping it asks the process to exit.
     pub(crate) input: Option<ChildStdin>,
     /// Taken once.
     pub(crate) output: Option<ChildStdout>,

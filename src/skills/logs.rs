@@ -55,7 +55,7 @@ pub(crate) enum What {
     /// A run began under the Mimo with this process id.
     Started(u32),
     Line(String),
-    /// So many bytes were dropped because too much came within a second.
+    /// This many bytes were dropped because too much came within a second.
     LeftOut(u64),
     /// The run ended; why.
     Ended(String),

@@ -43,7 +43,7 @@ struct Place {
     folder: Option<Folder>,
 }
 
-/// Tells a folder from another one that takes its path.
+/// Distinguishes a folder from another one that takes its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Folder {
     /// The device or, where devices are numbered anew at each start of the machine,
@@ -108,7 +108,7 @@ impl Records {
         moved.map_err(|error| self.unusable(error))
     }
 
-    /// Accepts what a person has seen: the places of `moved` as they are now.
+    /// Records the current places of `moved`, which a person has approved.
     pub(crate) fn accept(&self, spec: &SkillSpec, moved: &[MovedGrant]) -> Result<(), Failure> {
         let accept = || {
             let _lock = self.lock()?;
@@ -224,7 +224,7 @@ impl Place {
     }
 }
 
-/// Tells folders with the same inode apart.
+/// Distinguishes folders with the same inode.
 #[cfg(target_os = "linux")]
 fn device(path: &Path, found: &Metadata) -> io::Result<u64> {
     // btrfs, overlayfs and nfs get their devices in the order in which they are

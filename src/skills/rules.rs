@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// What the operator's settings allow.
+/// The operator's settings.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Commands that may run: names that have a grammar, or absolute paths.
@@ -18,13 +18,14 @@ pub struct Rules {
     pub recorded: BTreeMap<PathBuf, String>,
     /// Folders for temporary files; a program in one of them is never trusted.
     pub temporary: Vec<PathBuf>,
-    /// What `${VAR}` may name. The value is absent where the variable is unset.
+    /// The variables that `${VAR}` may name. The value is absent if the variable is
+    /// unset.
     pub secrets: BTreeMap<String, Option<Secret>>,
     /// Variables that every skill inherits from Mimo's own environment.
     pub inherited: BTreeMap<String, String>,
     /// Variables that only installs inherit.
     pub fetching: BTreeMap<String, String>,
-    /// What `~/` stands for.
+    /// The expansion of `~/`.
     pub home: Option<PathBuf>,
     /// Mimo's own files and folders, which no skill may reach.
     pub protected: Vec<PathBuf>,

@@ -53,8 +53,8 @@ impl Starter {
         into_child(launched, name, reports).await
     }
 
-    /// Runs the program of `spec` to its end. Gives its stdout, or its stderr
-    /// where stdout is empty, and how it ended. Fails with Timeout after `limit`.
+    /// Runs the program of `spec` to its end. Returns its stdout, or its stderr if
+    /// stdout is empty, and how it ended. Fails with Timeout after `limit`.
     pub(super) async fn run(
         &self,
         spec: SkillSpec,

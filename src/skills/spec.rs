@@ -45,7 +45,7 @@ impl fmt::Display for SkillName {
 /// hexadecimal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// What runs: the command, the package without its version, and the form. The
+    /// What runs: the command, the package without its version, and the invocation. The
     /// private folder and the approvals belong to it.
     pub program: String,
     /// The part of the manifest entry that decides what it may do. A change of it is
@@ -69,7 +69,7 @@ pub struct SkillSpec {
     pub folder: Option<PathBuf>,
     /// The whole environment; nothing else is inherited.
     pub environment: BTreeMap<String, String>,
-    /// The values of it that are taken out of what the skill says.
+    /// The values of it that are redacted from the skill's output.
     pub secrets: Secrets,
     pub sandbox: Sandbox,
     pub timeouts: Timeouts,
@@ -109,7 +109,8 @@ pub struct Host {
     pub program: Option<PathBuf>,
     /// Before the script.
     pub arguments: Vec<String>,
-    /// It runs also what is not meant for node, so that its own permissions hold.
+    /// It also runs code that is not written for node, so that its own permissions
+    /// hold.
     pub always: bool,
 }
 

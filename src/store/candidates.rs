@@ -1,4 +1,4 @@
-//! What a search of memories finds, for the `memory` room to rank.
+//! The candidates of a memory search, for the `memory` room to rank.
 
 use super::MemoryId;
 use crate::clock::Timestamp;
@@ -17,9 +17,9 @@ pub(super) fn apart_from(position: i64) -> Option<i64> {
     (position - other >= APART_POSITIONS_MIN).then_some(other)
 }
 
-/// How many of the nearest to compare after `found` of the first `depth` passed a filter,
-/// so that half of them give `limit` if the same share passes, and a quarter more, because
-/// fewer may.
+/// How many of the nearest vectors to compare after `found` of the first `depth` passed
+/// a filter: half of them give `limit` if the same share passes, and a quarter is added
+/// for variation.
 pub(super) fn next_depth(found: usize, depth: usize, limit: usize) -> usize {
     depth.saturating_mul(limit).saturating_mul(5) / (2 * found.max(1))
 }
@@ -63,7 +63,7 @@ pub(crate) struct Candidate {
     pub(crate) surroundings: Surroundings,
 }
 
-/// What stands around a memory in its thread.
+/// The neighborhood of a memory in its thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Surroundings {
     /// Shares of the memories near it: with a speaker's label, with a question mark.

@@ -1,4 +1,4 @@
-//! The kinds of memories, by the words that callers and both rooms of the store use.
+//! The kinds of memories, by the names that callers and both store rooms use.
 
 /// The kind of statement that a memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,8 +41,8 @@ impl Category {
             .find(|category| category.name() == name)
     }
 
-    /// Whether it says how something is or will be, which a later one can contradict. An
-    /// action or an observation may happen again with another number.
+    /// Whether it states how something is or will be, which a later memory can
+    /// contradict. An action or an observation may happen again with another number.
     pub(crate) fn is_statement(self) -> bool {
         !matches!(self, Category::Action | Category::Observation)
     }

@@ -1,4 +1,4 @@
-//! The part of the port that tells that something was stored.
+//! The part of the port that notifies of commits.
 
 use tokio::sync::watch;
 
@@ -16,7 +16,7 @@ pub trait Changes: Send + Sync {
     fn announced(&self, topic: Topic) -> watch::Receiver<u64>;
 }
 
-/// What processes announce to each other.
+/// The topics that processes announce to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// A key was added, rotated or revoked.

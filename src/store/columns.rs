@@ -1,4 +1,4 @@
-//! What the rooms' statements about memories have in common.
+//! The common parts of the rooms' statements about memories.
 
 /// The columns of a memory in every room. Those of its text come last, so that an
 /// update can leave them out.

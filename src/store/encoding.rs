@@ -17,8 +17,8 @@ pub trait EncodingStore: Send + Sync {
         limit: usize,
     ) -> Stored<'_, Vec<(MemoryId, String)>>;
 
-    /// Gives memories their vectors of `model`, unless they have some already or have
-    /// another text by now.
+    /// Adds vectors of `model` to memories, unless they have some already or their text
+    /// has changed.
     fn add_vectors(&self, model: &str, texts: Vec<(MemoryId, IndexedText)>) -> Stored<'_, ()>;
 
     /// Removes vectors of all models but this one, up to a bound; returns whether more

@@ -12,12 +12,12 @@ pub trait ErasureStore: Send + Sync {
     /// bring back, contains `text` in any case; by id.
     fn containing(&self, text: String) -> Stored<'_, Vec<MemoryId>>;
 
-    /// Erases these memories with everything kept about them. Returns the texts that
-    /// went, with earlier ones.
+    /// Erases these memories and everything kept about them. Returns the erased texts,
+    /// including earlier ones.
     fn erase(&self, ids: Vec<MemoryId>) -> Stored<'_, Vec<String>>;
 
-    /// Where else any of these is stored, for a person. Recorded calls of skills that
-    /// hold one are erased.
+    /// Other places that contain one of these texts, for a person. Recorded calls of
+    /// skills that contain one are erased.
     fn erase_traces(&self, wanted: Traces) -> Stored<'_, Vec<String>>;
 
     /// Rewrites the indexes, the file and its log without what was erased. Returns
@@ -25,7 +25,7 @@ pub trait ErasureStore: Send + Sync {
     fn compact(&self) -> Stored<'_, bool>;
 }
 
-/// What to look for in all that is stored.
+/// The texts to look for in everything that is stored.
 #[derive(Clone, Debug, Default)]
 pub struct Traces {
     /// Whole texts, as they were stored.

@@ -69,7 +69,7 @@ pub enum Closed {
 impl Closed {
     const ALL: [Closed; 2] = [Closed::Retracted, Closed::Superseded];
 
-    /// The contract's word for the triple's state.
+    /// The triple's state in the contract.
     pub fn name(self) -> &'static str {
         match self {
             Closed::Retracted => "retracted",
@@ -231,7 +231,7 @@ impl Visible {
         }
     }
 
-    /// Takes projects within `reach` that were interned for visible from now on.
+    /// Makes projects within `reach` visible that were interned since.
     pub(super) fn see(&self, reach: &Reach, words: &HashMap<&str, WordId>) {
         let mut visible = self.projects();
         if let Some(visible) = &mut *visible {

@@ -41,12 +41,12 @@ pub(crate) struct Part {
 pub struct Problem {
     pub(crate) what: String,
     pub(crate) count: u64,
-    /// Some of them, by id or name.
+    /// Examples, by id or name.
     pub(crate) examples: Vec<String>,
 }
 
 impl Problem {
-    /// The problem that all of `names` have; none where there are no names.
+    /// A problem with all of `names`; none if there are none.
     pub(crate) fn of<T: ToString>(
         what: &str,
         names: impl IntoIterator<Item = T>,
@@ -100,7 +100,7 @@ impl Report {
         problems.find_map(|problem| Some(problem.examples.first()?.as_str()))
     }
 
-    /// Whether anything is wrong that is derived from what is stored.
+    /// Whether any problem is in derived data.
     pub(crate) fn can_repair(&self) -> bool {
         let derived = [FILE, REFERENCES, INDEX, VECTORS, FEATURES, COUNTS];
         let mut parts = self.parts.iter();

@@ -1,4 +1,4 @@
-//! The part of the port that keeps the keys of clients that come over the network.
+//! The part of the port that stores the keys of clients on the network.
 
 use super::{StoreError, Stored};
 use crate::clock::Timestamp;
@@ -27,8 +27,8 @@ pub trait KeyStore: Send + Sync {
     /// forgotten. Fails with `Conflict` if all are usable.
     fn add_key(&self, key: Key) -> Stored<'_, ()>;
 
-    /// Gives a key another text, as [`Key::rotate`] does. Fails with `NoSuchKey`, or
-    /// with `Conflict` if the key is no longer usable.
+    /// Replaces a key's text, as [`Key::rotate`] does. Fails with `NoSuchKey`, or with
+    /// `Conflict` if the key is no longer usable.
     fn rotate_key(
         &self,
         id: KeyId,
@@ -64,7 +64,7 @@ pub async fn refresh(store: &dyn KeyStore, ring: &KeyRing) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Gives `key` another text. Fails with `Conflict` if it is no longer usable.
+/// Replaces the text of `key`. Fails with `Conflict` if it is no longer usable.
 pub(super) fn rotate(
     key: &mut Key,
     hash: KeyHash,

@@ -212,7 +212,7 @@ pub enum Write {
     ForgetEdits(Timestamp),
 }
 
-/// The source of a new memory's index entries.
+/// Where the index entries of a new memory come from.
 #[derive(Clone, Debug)]
 pub enum Index {
     Text(IndexedText),
@@ -330,7 +330,7 @@ impl Filter {
             || !self.tags.is_empty()
     }
 
-    /// The same without what makes it narrow.
+    /// The same without its narrowing conditions.
     pub(crate) fn without_narrowing(&self) -> Filter {
         Filter {
             as_of: self.as_of,
@@ -382,7 +382,7 @@ pub struct MemoryCensus {
     pub(crate) file_bytes: u64,
     /// Whether nothing can be stored, only read.
     pub(crate) read_only: bool,
-    /// What may still be written beside the database; `None` where that is not known here.
+    /// The free space for the database; `None` if unknown here.
     pub(crate) free_bytes: Option<u64>,
 }
 

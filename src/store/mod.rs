@@ -81,9 +81,9 @@ pub trait Store:
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, integrity::Report>;
 
-    /// Makes derived data anew where it is not that of its source, in one transaction,
-    /// with texts encoded by `encode` for the space `model`; what was mended. `progress`
-    /// as above. Works on the caller's thread.
+    /// Rebuilds derived data that does not match its source, in one transaction, with
+    /// texts encoded by `encode` for the space `model`; returns what was repaired.
+    /// `progress` as above. Works on the caller's thread.
     fn repair<'a>(
         &'a self,
         model: &'a str,
@@ -102,7 +102,7 @@ pub trait Store:
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, integrity::Restored>;
 
-    /// Of what is stored by this version of Mimo.
+    /// The storage format of this version of Mimo.
     fn format(&self) -> StoreFormat;
 
     /// Instructions for a person who replaces this store with a backup.
@@ -111,8 +111,8 @@ pub trait Store:
     /// Where it is, for a person; without a password.
     fn place(&self) -> String;
 
-    /// What is worth knowing of a server behind it; nothing where there is none. Fails
-    /// where it cannot be written, or another program keeps it locked.
+    /// Facts about the server behind it; none if there is none. Fails if it cannot be
+    /// written, or another program keeps it locked.
     fn examine(&self) -> Stored<'_, Vec<integrity::Observation>>;
 
     /// The part for several Mimos that serve from one database; none on a file.
@@ -157,7 +157,7 @@ pub type MemoryId = i64;
 /// The future that every call of the port returns.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
-/// An operation that is counted as `op`.
+/// An operation, counted as `op`.
 pub(crate) fn measured<'a, T: 'a>(
     op: Op,
     work: impl Future<Output = Result<T, StoreError>> + Send + 'a,

@@ -1,5 +1,5 @@
-//! The part of the port that completes what somebody begins to type. Each query
-//! is bounded, and its answer says whether there may be more names.
+//! The part of the port that completes prefixes to names. Each query is bounded, and
+//! its answer says whether there may be more.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ pub enum SpelledKind {
     Tag,
 }
 
-/// The form in which names are equal that differ in case only.
+/// The form in which names that differ only in case are equal.
 pub(crate) fn folded(name: &str) -> String {
     name.chars().flat_map(char::to_lowercase).collect()
 }

@@ -1,5 +1,5 @@
-//! The part of the port through which the Mimos on one database know of each other.
-//! Those on one file are on one machine, and find each other in its data folder.
+//! The part of the port that connects the Mimos on one database. Those on one file are
+//! on one machine, and find each other in its data folder.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub trait NodeStore: Send + Sync {
 /// A process that serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeLabel {
-    /// Of this process alone, for as long as it runs.
+    /// Unique to this process, for as long as it runs.
     pub name: String,
     pub host: String,
     pub pid: u32,
@@ -51,7 +51,7 @@ pub struct NodeRecord {
 pub struct NewReload {
     /// SHA-256 of the manifest: nodes with another one do not reload.
     pub manifest: String,
-    /// Who begins it, for people.
+    /// The requester, for people.
     pub by: String,
     pub at: Timestamp,
 }
@@ -77,7 +77,7 @@ pub struct ReloadRecord {
 pub enum ReloadState {
     Running,
     Ended,
-    /// Whoever began it ended or lost its connection before it had all answers.
+    /// The requester ended or lost its connection before it had all answers.
     Abandoned,
 }
 

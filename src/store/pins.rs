@@ -31,7 +31,7 @@ pub struct FirstSight {
     pub(crate) pins: Vec<Pin>,
 }
 
-/// Everything that is approved.
+/// All approvals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approved {
     pub(crate) pins: Vec<Pin>,

@@ -45,7 +45,7 @@ impl DefineOutcome {
 #[derive(Clone, Debug)]
 pub struct NewExecution {
     pub id: String,
-    /// The project of whoever starts it.
+    /// The project of its starter.
     pub project: String,
     /// The definition it is pinned to.
     pub hash: String,
@@ -182,7 +182,7 @@ pub enum AppendOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedCall {
     pub id: String,
-    /// The project of whoever called.
+    /// The project of the caller.
     pub project: String,
     /// `<skill>__<tool>`.
     pub tool: String,

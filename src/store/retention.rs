@@ -60,7 +60,7 @@ pub struct Run {
     pub purged: u64,
 }
 
-/// What tells whether the clock jumped.
+/// The evidence of a clock jump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClockEvidence {
     /// When the cleanups of the history began, the latest first; without those that

@@ -1,5 +1,5 @@
-//! The part of the port that keeps the sessions of clients over HTTP: data that
-//! outlives a process and can be served by any. A session's id is no credential.
+//! The part of the port that stores the sessions of clients over HTTP: data that
+//! outlives a process and can be served by any. A session's id is not a credential.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -90,7 +90,7 @@ pub trait SessionStore: Send + Sync {
     /// if it has too many subscriptions.
     fn change_session(&self, id: String, change: SessionChange) -> Stored<'_, Option<Session>>;
 
-    /// Whether it was there.
+    /// Returns whether it existed.
     fn close_session(&self, id: String) -> Stored<'_, bool>;
 
     /// Ends the sessions that were last used before `unused_since`, and, of what

@@ -1,5 +1,5 @@
-//! The audit log: who came in, who was refused, and what was changed about it. Never
-//! arguments, texts or keys.
+//! The audit log: who was authenticated, who was refused, and changes of keys and
+//! grants. Never arguments, texts or keys.
 
 use std::io::Write;
 use std::path::Path;
@@ -22,8 +22,8 @@ struct Log {
     clock: Arc<dyn Clock>,
 }
 
-/// Begins to write the log into `folder`. Before that, and in processes that serve
-/// nobody over the network, nothing is recorded.
+/// Starts the log in `folder`. Before that, and in processes that serve no network,
+/// nothing is recorded.
 pub(crate) fn start(folder: &Path, clock: Arc<dyn Clock>) -> Result<(), Failure> {
     let file = RotatingFile::open(folder, FILE_NAME, LOG_FILE_BYTES_MAX, LOG_FILES_MAX)?;
     // A second start in one process keeps the first log.
@@ -31,7 +31,7 @@ pub(crate) fn start(folder: &Path, clock: Arc<dyn Clock>) -> Result<(), Failure>
     Ok(())
 }
 
-/// Records an event with those of its facts that are known.
+/// Records an event with the facts that are known.
 pub(crate) fn record(event: &str, facts: &[(&str, &str)]) {
     let Some(log) = LOG.get() else {
         return;

@@ -1,4 +1,4 @@
-//! The writer of log events, which come from everywhere.
+//! The writer of log events.
 
 use std::io::{self, Write};
 
@@ -7,8 +7,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::meter::calls::LOG_DROPPED;
 use crate::printable;
 
-/// Where log events go, one line each: a message from elsewhere can forge no
-/// event and steer no terminal.
+/// The destination of log events, one line each: untrusted text can neither forge an
+/// event nor control a terminal.
 pub(crate) struct EventWriter<W>(pub(crate) W);
 
 impl<W: Write> Write for EventWriter<W> {

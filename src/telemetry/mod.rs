@@ -29,9 +29,9 @@ use event_writer::EventWriter;
 pub(crate) use rotating::RotatingFile;
 
 const FILE_NAME: &str = "mimo.log";
-/// A person or a client reads stderr, which gets only what concerns them.
+/// stderr is read by a person or a client, and gets only what concerns them.
 const STDERR_DEFAULT: &str = "warn";
-/// The file also has Mimo's start with its settings, and its end.
+/// The file also records Mimo's start with its settings, and its end.
 const FILE_DEFAULT: &str = "info";
 /// rmcp logs each message at info, and each error response at warn. These events
 /// are filtered at their source, so that a call does not pay for them. A filter

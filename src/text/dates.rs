@@ -62,7 +62,7 @@ pub(crate) fn timestamp(day: i32) -> Timestamp {
 /// 1970-01-01 in days of the common era.
 const EPOCH_DAYS: i32 = 719_163;
 
-/// What a text says of a date.
+/// A date in a text, as far as it is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) year: Option<i32>,

@@ -1,4 +1,4 @@
-//! Parts of a text that is too long to be shown whole. Pure.
+//! Excerpts of texts that are too long to be shown whole. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,9 +22,9 @@ pub(crate) fn beginning(text: &str, most: usize) -> &str {
 /// How many bytes before the first match a passage may begin.
 const LEAD_BYTES: usize = 120;
 
-/// Where the passage of `most` bytes begins that has most of the query's words, the
-/// rarer ones of the text before its common ones: at a sentence or at a word. 0 if no
-/// passage has more than the beginning.
+/// The start of the passage of `most` bytes with most of the query's words, where words
+/// that are rare in the text count more: at a sentence or at a word. 0 if no passage
+/// has more than the beginning.
 pub(crate) fn passage(text: &str, asked: &[QueryWord], most: usize) -> usize {
     let matches = matches(text, asked);
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! What the ranking needs to know of a text besides its words: who says it, whether
-//! it asks, whether it speaks of time, and the numbers that tell it from its like.
-//! Pure.
+//! The features of a text for ranking, besides its words: who says it, whether it is a
+//! question, whether it mentions time, and the numbers that distinguish it from similar
+//! texts. Pure.
 
 use super::dates;
 use crate::limits::LABEL_CHARS_MAX;

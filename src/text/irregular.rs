@@ -1,4 +1,4 @@
-//! Irregular forms: the words that stemming does not bring together. Pure.
+//! Irregular forms: word families that stemming does not unite. Pure.
 
 /// The other forms of an irregular word.
 pub(super) fn forms(word: &str) -> &'static [&'static str] {

@@ -17,7 +17,7 @@ const OTHER: [&str; 68] = [
     "sich", "sie", "som", "sono", "sur", "um", "un", "und", "une", "van", "ve", "von", "voor",
     "zu",
 ];
-/// Fewer words say too little.
+/// With fewer words the guess is unreliable.
 const WORDS_MIN: usize = 4;
 
 /// `None` if the text has too few words to tell, as most code has.

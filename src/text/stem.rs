@@ -1,7 +1,7 @@
-//! The stem under which a keyword index without a stemmer of its own keeps a word:
-//! what FTS5's `porter unicode61 remove_diacritics 2` makes of one word of
-//! [`words`](super::words), so that both store rooms find the same texts. FTS5 splits
-//! a word at marks that it does not know (the vowel signs of Hindi); here it is whole.
+//! The stem of a word for a keyword index without its own stemmer: the result of FTS5's
+//! `porter unicode61 remove_diacritics 2` for one word of [`words`](super::words), so
+//! that both store rooms find the same texts. FTS5 splits a word at marks that it does
+//! not know (the vowel signs of Hindi); here it stays whole.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -61,7 +61,7 @@ fn without_mark(c: char) -> char {
 struct Stem(Vec<u8>);
 
 type Condition = fn(&[u8]) -> bool;
-/// An end, what has to hold of the rest, and the end's replacement.
+/// A suffix, the condition on the rest, and the suffix's replacement.
 type Rule = (&'static str, Condition, &'static str);
 
 const STEP_2: &[Rule] = &[
@@ -158,7 +158,7 @@ impl Stem {
         self.0.truncate(self.0.len() - removed);
     }
 
-    /// Whether an end was removed that may have changed the rest.
+    /// Whether a suffix was removed that may have changed the rest.
     fn past_or_progressive(&mut self) -> bool {
         if let Some(rest) = self.before("eed") {
             if measured(&self.0[..rest]) {
@@ -176,7 +176,7 @@ impl Stem {
         }
     }
 
-    /// Gives back an e, or takes the second of two equal consonants.
+    /// Restores an e, or removes the second of two equal consonants.
     fn restore_end(&mut self) {
         if ["at", "bl", "iz"]
             .iter()
@@ -198,7 +198,7 @@ impl Stem {
         }
     }
 
-    /// The first rule whose end it has decides.
+    /// The first rule with a matching suffix decides.
     fn apply(&mut self, rules: &[Rule]) {
         let found = rules
             .iter()
@@ -211,7 +211,7 @@ impl Stem {
         }
     }
 
-    /// Where `end` begins, if something stands before it.
+    /// Where the suffix `end` begins, if something precedes it.
     fn before(&self, end: &str) -> Option<usize> {
         let rest = self.0.strip_suffix(end.as_bytes())?;
         (!rest.is_empty()).then_some(rest.len())

@@ -1,5 +1,5 @@
-//! Completing what a person types into a prompt's argument or a resource
-//! template: the names in use that begin with it.
+//! Completes what a person types into a prompt's argument or a resource template with
+//! existing names.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Completer {
             "tag" => self.gather(&[NameKind::Tag], request, caller).await?,
             "project" => {
                 let mut names = self.gather(&[NameKind::Project], request, caller).await?;
-                // These can be named although nothing is in them yet.
+                // These can be named even if nothing is in them yet.
                 let fixed = with_shared(caller.project()).into_iter();
                 let fixed = beginning_with(fixed, &request.value);
                 names.names.splice(0..0, fixed.names);

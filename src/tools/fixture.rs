@@ -1,5 +1,5 @@
-//! Tools for tests only, behind a hidden flag and never in the normal list:
-//! each shows one thing a connection has to cope with. They touch no state.
+//! Tools for tests only, behind a hidden flag and never in the normal list: each shows
+//! one situation that a connection must handle. They have no state.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The sets of arguments that make a whole call of a tool, beyond what its schema
+//! The sets of arguments that make a complete call of a tool, beyond what its schema
 //! requires. A hint completes a call to the nearest of them, with placeholders.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) fn of(tool: &str) -> &'static [Arguments] {
     all.get(tool).map_or(&[], Vec::as_slice)
 }
 
-/// The form that `call` is nearest to, if it has all arguments of none.
+/// The form nearest to `call`, if that has all arguments of none.
 pub(super) fn nearest_unless_whole<'a>(
     call: &Arguments,
     forms: &'a [Arguments],
@@ -40,6 +40,6 @@ pub(super) fn nearest_unless_whole<'a>(
     if forms.is_empty() || candidates().any(|form| shared(form) == form.len()) {
         return None;
     }
-    // `rev`, because of equals the last is the greatest.
+    // `rev`, because `max_by_key` returns the last of equals.
     candidates().rev().max_by_key(|form| shared(form))
 }

@@ -23,11 +23,11 @@ use crate::store::nodes::ReloadRecord;
 use crate::store::procedure::ExecutionStatus as Status;
 use crate::store::{Store, StoreError};
 
-/// What a health report needs to know beside the parts.
+/// The facts that a health report needs besides the parts.
 pub struct HealthSettings {
-    /// Tells servers on one database apart.
+    /// Distinguishes servers on one database.
     pub node: String,
-    /// The folder whose file system has to have space.
+    /// The folder whose file system must have free space.
     pub folder: PathBuf,
     /// The encoder's vector space.
     pub model: String,
@@ -85,7 +85,7 @@ pub struct Health {
     checked: Recent<StoreCheck>,
 }
 
-/// What the store answered.
+/// The store's answer.
 #[derive(Clone, Debug)]
 struct StoreCheck {
     state: &'static str,
@@ -109,7 +109,7 @@ impl StoreCheck {
     }
 }
 
-/// The skills by what an operator has to do about them.
+/// The skills by what an operator must do about them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct SkillCounts {
     running: usize,
@@ -333,8 +333,8 @@ fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A value that is asked for again once it is a second old. Those who ask
-/// meanwhile wait for one answer together.
+/// A value that is refreshed once it is a second old. Concurrent callers share one
+/// refresh.
 struct Recent<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T> Default for Recent<T> {

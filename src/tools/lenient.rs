@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::caller::is_placeholder;
 
-/// `value` in the form that `schema` names, where it can have one meaning only.
+/// `value` in the form that `schema` wants, if only one meaning is possible.
 pub(super) fn as_meant(value: Value, schema: &Value) -> Value {
     match schema["type"].as_str() {
         Some("object") => object(value, schema),
@@ -15,7 +15,7 @@ pub(super) fn as_meant(value: Value, schema: &Value) -> Value {
         Some("integer" | "number") => number(value),
         Some("boolean") => boolean(value),
         Some("string") => string(value, schema),
-        // Of several types, a text may be meant as a text.
+        // If several types are allowed, a text may be meant as text.
         _ => value,
     }
 }

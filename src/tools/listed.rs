@@ -1,6 +1,6 @@
-//! A tool's definition as a list of tools shows it. Models read all of them before the
-//! first call, so what a call goes without is left out: bounds and defaults, which a
-//! refused call names, and what the protocol takes for granted.
+//! A tool's definition in `tools/list`. Models read all of them before the first call,
+//! so it omits what a call can do without: bounds and defaults, which a refused call
+//! names, and the protocol's defaults.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};

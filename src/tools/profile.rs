@@ -39,7 +39,7 @@ impl Profile {
         }
     }
 
-    /// Whether its clients may call this tool.
+    /// Whether clients with this profile may call the tool.
     pub(crate) fn serves(self, name: &str) -> bool {
         match self {
             Profile::Core => CORE.contains(&name) || WITH_SKILLS.contains(&name),
@@ -48,7 +48,7 @@ impl Profile {
         }
     }
 
-    /// Whether its clients see this tool; `skills` if there are any.
+    /// Whether clients with this profile see the tool; `skills` if there are any.
     pub fn lists(self, name: &str, skills: bool) -> bool {
         self.serves(name) && (skills || self != Profile::Core || !WITH_SKILLS.contains(&name))
     }

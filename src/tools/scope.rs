@@ -1,5 +1,5 @@
-//! The projects and tags that a call names, found without regard to case, and what
-//! is said of those that nothing has.
+//! The projects and tags that a call names, found case-insensitively, and the message
+//! for those that do not exist.
 
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,11 +13,11 @@ use crate::memory::spelling;
 use crate::store::NameStore;
 use crate::store::names::{NameKind, NamesQuery, SpelledKind, folded};
 
-/// What a search covers.
+/// The scope of a search.
 pub(crate) struct Covered<T> {
     /// In all their spellings.
     pub(crate) names: Vec<T>,
-    /// The names that nothing has, in a sentence.
+    /// The names that do not exist, in a sentence.
     pub(crate) unknown: Option<String>,
 }
 
@@ -41,7 +41,8 @@ pub(crate) async fn projects(
     };
     let spelled = match spelling::projects(names, caller.reach(), &wanted).await {
         Ok(spelled) => spelled,
-        // What asks for the names can often be answered without their spellings.
+        // The error of the lookup is ignored: the question can often be answered
+        // without other spellings.
         Err(failure) => {
             tracing::warn!(%failure, "projects are taken as they are spelled");
             return Ok(Covered {
@@ -68,14 +69,14 @@ pub(crate) async fn projects(
     Ok(covered)
 }
 
-/// What is degraded in an answer, where anything is.
+/// The `degraded` of an answer, if anything is.
 pub(crate) fn in_one_sentence(parts: impl Iterator<Item = String>) -> Option<String> {
     let parts: Vec<String> = parts.collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// The definition of one of our own tools for a caller who may not write the project
-/// that all share; `None` where it offers no project to write to.
+/// The definition of one of our own tools for a caller who may not write the shared
+/// project; `None` if it does not offer one to write to.
 pub(crate) fn without_shared(definition: &RawValue) -> Option<Box<RawValue>> {
     let mut definition: Value = serde_json::from_str(definition.get()).ok()?;
     if !matches!(
@@ -170,7 +171,7 @@ fn checked(reader: &ArgumentReader<'_>, name: &str) -> Result<String, Failure> {
     })
 }
 
-/// `; did you mean ..?`, where a name that is in use is near.
+/// `; did you mean ..?`, if an existing name is near.
 async fn near(
     names: &dyn NameStore,
     caller: &Caller,

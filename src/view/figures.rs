@@ -1,4 +1,4 @@
-//! Figures over time: what the store holds of the last days, and the calls of this process
+//! Figures over time: the stored data of the last days, and the calls of this process
 //! since its start.
 
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! The page that shows a person what is stored: its files, and what it asks for beside
-//! the tools.
+//! The page that shows a person what is stored: its files, and the calls it makes
+//! besides the tools.
 //!
 //! Memories, questions and the status come from the tools, as every client gets them.
 //! What people see and decide, and clients do not, is here: drawings, the runs of

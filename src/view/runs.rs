@@ -1,4 +1,4 @@
-//! Procedures as a person follows them: their runs, drawings, and decisions.
+//! Procedures for the page: their runs, drawings, and decisions.
 
 use serde_json::{Value, json};
 

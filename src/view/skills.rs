@@ -1,5 +1,4 @@
-//! Skills as a person looks after them: tools that wait for an approval with what is
-//! new in them, and logs.
+//! Skills for the page: tools that wait for approval with their changes, and logs.
 
 use std::io;
 use std::path::PathBuf;

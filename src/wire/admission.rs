@@ -1,5 +1,5 @@
-//! Opens the requests of parsed frames, and hands everything that the server acts on
-//! to rmcp in the order in which it was read.
+//! Opens the requests of parsed frames, and hands everything that the server acts on to
+//! rmcp in the order of arrival.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

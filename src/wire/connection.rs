@@ -93,7 +93,7 @@ impl Connection for Shared {
                 biased;
                 reply = replied => reply.ok(),
                 () = self.draining.cancelled() => {
-                    // Nobody is left who could be told that it is no longer wanted.
+                    // Nobody is left to be notified of the cancellation.
                     self.client_requests.close(id);
                     None
                 }

@@ -1,5 +1,5 @@
-//! One HTTP exchange as rmcp's transport: a posted frame comes in, and the messages
-//! that answer it are taken out as lines. Nothing here knows HTTP.
+//! One HTTP exchange as rmcp's transport: a posted frame goes in, and the messages that
+//! answer it come out as lines. Nothing here knows HTTP.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -82,7 +82,7 @@ impl Outbox {
     pub(crate) async fn next(&self) -> Option<Messages> {
         loop {
             let added = self.shared.writer.notified();
-            // Asked first: bytes that came before the end must not be missed.
+            // Checked first: bytes that came before the end must not be missed.
             let is_over = self.shared.finished.is_cancelled();
             let messages = {
                 let mut state = self.shared.lock();

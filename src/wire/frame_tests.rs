@@ -1,11 +1,11 @@
-//! Lines and what they say, as tables and as properties.
+//! Lines and the frames they parse to, as tables and as properties.
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
-/// A frame in short: what the tables below are written in.
+/// A short notation for frames, used in the tables below.
 fn short(line: &[u8]) -> String {
     match parse(line) {
         None => "blank".to_owned(),

@@ -55,7 +55,7 @@ impl From<String> for BadParams {
     }
 }
 
-/// The one request without a session that lasts, and hears of changes.
+/// The one long-lived request without a session, which receives changes.
 pub(crate) const LISTEN: &str = "subscriptions/listen";
 
 /// The parts of a request that a client over HTTP repeats in headers.
@@ -66,7 +66,7 @@ pub(crate) struct Head<'a> {
     pub(crate) name: Option<&'a str>,
     /// The revision in its `_meta`.
     pub(crate) version: Option<ProtocolVersion>,
-    /// What revision 2026-07-28 requires in `_meta` and is not there.
+    /// The missing members that revision 2026-07-28 requires in `_meta`.
     pub(crate) missing: Vec<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! Outgoing bytes and where they go.
+//! The outgoing bytes and their destination.
 
 #[cfg(unix)]
 use super::descriptor::Descriptor;
@@ -11,7 +11,7 @@ pub(super) enum Output {
     Ready(tokio::io::unix::AsyncFd<Descriptor>),
     /// A thread that writes to standard output.
     Thread,
-    /// Whoever holds the `Outbox`.
+    /// The holder of the `Outbox`.
     Outbox,
 }
 

@@ -12,7 +12,7 @@ use super::outgoing::Output;
 use super::outgoing::Written;
 use super::shared::{Shared, State};
 #[cfg(target_os = "linux")]
-use crate::limits::OUTPUT_LOOK_MILLIS_MAX;
+use crate::limits::OUTPUT_POLL_MILLIS_MAX;
 
 impl Shared {
     /// Makes sure that bytes added to the outgoing ones are written.
@@ -110,7 +110,7 @@ impl Shared {
     async fn until_unreadable(&self, output: &Descriptor) {
         self.draining.cancelled().await;
         while !output.is_shut() {
-            tokio::time::sleep(Duration::from_millis(OUTPUT_LOOK_MILLIS_MAX)).await;
+            tokio::time::sleep(Duration::from_millis(OUTPUT_POLL_MILLIS_MAX)).await;
         }
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::shared::Shared;
 use super::table::Serial;
 
-/// Stays in a request's extensions while its handler lives, so that handlers are
-/// counted even after their request was cancelled, and a request whose handler
-/// panics outside of every guard is answered all the same.
+/// Kept in a request's extensions while its handler lives, so that handlers are counted
+/// even after their request was cancelled, and a request whose handler panics outside
+/// of every guard is still answered.
 #[derive(Clone)]
 pub(super) struct Running {
     _life: Arc<Life>,

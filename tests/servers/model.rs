@@ -184,11 +184,11 @@ fn file_that_is_no_whole_model_is_refused() {
     };
     refuse(b"", "does not begin");
     refuse(b"GGUF and something else", "does not begin");
-    refuse(&bytes[..40], "ends within its head");
-    refuse(&bytes[..bytes.len() - 1], "not those that its maker wrote");
+    refuse(&bytes[..40], "ends within its header");
+    refuse(&bytes[..bytes.len() - 1], "do not match its checksum");
     let mut flipped = bytes.clone();
     flipped[bytes.len() / 2] ^= 1;
-    refuse(&flipped, "not those that its maker wrote");
+    refuse(&flipped, "do not match its checksum");
     let missing = home.run(&["model", "add", "missing.model"]);
     assert_eq!(missing.code, Some(1), "{}", missing.err);
 }

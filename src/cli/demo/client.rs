@@ -1,5 +1,5 @@
-//! A small MCP client over pipes to a Mimo of our own: as plain as a client
-//! can be, so that what the demo shows is the server's doing.
+//! A minimal MCP client over pipes to a Mimo of our own, so that what the demo shows is
+//! the server's work.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
@@ -37,7 +37,7 @@ impl Client {
         let input = process.input.take().ok_or_else(gone)?;
         let output = process.output.take().ok_or_else(gone)?;
         let (sender, lines) = sync_channel(DEMO_LINES_QUEUED_MAX);
-        // Ends with the process, or when nobody listens any more.
+        // Ends with the process, or when the receiver is dropped.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines() {
                 if sender.send(line).is_err() {
@@ -75,7 +75,7 @@ impl Client {
         }
     }
 
-    /// Sends a request and does not wait; gives its id.
+    /// Sends a request without waiting, and returns its id.
     pub(super) fn send(&mut self, method: &str, params: Value) -> Result<u64, Failure> {
         self.last_id += 1;
         let id = self.last_id;
@@ -83,7 +83,7 @@ impl Client {
         Ok(id)
     }
 
-    /// The next answer of the server. What it announces is passed over.
+    /// The server's next answer. Notifications are skipped.
     pub(super) fn next(&mut self) -> Result<Value, Failure> {
         loop {
             let message = self.message()?;
@@ -109,19 +109,19 @@ impl Client {
         }
     }
 
-    /// Kills the server at once; gives what it had answered until then.
+    /// Kills the server at once, and returns what it had answered until then.
     pub(super) fn kill(&mut self) -> Result<Vec<Value>, Failure> {
         let killed = self.process.kill();
         killed.map_err(|error| broken(&format!("it cannot be killed: {error}")))?;
         let whole = self.lines.iter().map_while(Result::ok);
-        // The last line may have been cut short: then it said nothing.
+        // The last line may be cut short: then it is no answer.
         Ok(whole
             .filter_map(|line| serde_json::from_str(&line).ok())
             .filter(is_answer)
             .collect())
     }
 
-    /// Closes its stdin, as a client does that quits; returns whether it exited with 0.
+    /// Closes its stdin, as a client that quits does; returns whether it exited with 0.
     pub(super) fn close(self) -> Result<bool, Failure> {
         drop(self.input);
         let ended = self.process.wait();

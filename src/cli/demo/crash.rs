@@ -78,7 +78,7 @@ pub(super) fn kill(session: &mut Session<'_>, log: &mut StepLog) -> Result<(), F
     })
 }
 
-/// The id of what was stored; `None` if the server has too much to do on a slow machine.
+/// The id of the stored memory; `None` if the server is overloaded on a slow machine.
 fn stored_id(answer: &Value) -> Result<Option<i64>, Failure> {
     let (document, is_error) = document_of(&answer["result"])?;
     if document["error"]["kind"] == "unavailable" {

@@ -29,7 +29,7 @@ pub(super) fn relate(session: &mut Session<'_>, log: &mut StepLog) -> Result<(),
     )
 }
 
-/// A path as an arrow after the other; `^` was followed backwards.
+/// A path as a chain of arrows; `^` was followed backwards.
 fn path_text(path: &Value) -> String {
     let names = path["entities"].as_array().cloned().unwrap_or_default();
     let mut names = names.iter().filter_map(Value::as_str);

@@ -33,7 +33,6 @@ use step_log::{Line, StepLog};
 use story::STEPS;
 use temporary::TemporaryFolder;
 
-/// Nothing to choose.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -39,7 +39,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The client leaves. Mimo must then end by itself without an error.
+    /// Disconnects the client. Mimo must then exit by itself without an error.
     pub(super) fn end(self) -> Result<(), Failure> {
         let ended_well = self.client.close()?;
         let failed = || "Mimo failed when the client left".into();

@@ -40,7 +40,7 @@ impl StepLog {
         answer
     }
 
-    /// Calls `tool`; gives its document, which must not be an error.
+    /// Calls `tool` and returns its document, which must not be an error.
     pub(super) fn call(
         &mut self,
         client: &mut Client,
@@ -52,7 +52,7 @@ impl StepLog {
         Ok(document)
     }
 
-    /// Calls `tool`; gives its document and whether it is an error.
+    /// Calls `tool`; returns its document and whether it is an error.
     pub(super) fn try_call(
         &mut self,
         client: &mut Client,
@@ -66,7 +66,7 @@ impl StepLog {
         Ok((document, is_error))
     }
 
-    /// Calls a skill's tool; gives its text and whether it is an error.
+    /// Calls a skill's tool; returns its text and whether it is an error.
     pub(super) fn call_skill(
         &mut self,
         client: &mut Client,

@@ -20,7 +20,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // Nothing more can be done about a temporary folder that stays.
+        // Nothing can be done about a temporary folder that cannot be removed.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

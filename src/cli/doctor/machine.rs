@@ -14,7 +14,7 @@ use crate::limits::{DISK_FREE_BYTES_GOOD, DISK_FREE_BYTES_MIN};
 use crate::printable::shell_word;
 use crate::registry::instances;
 
-/// File systems on other machines, or that keep no locks for SQLite's log.
+/// File systems on other machines, or without the locks that SQLite's log needs.
 const NETWORK: [&str; 17] = [
     "9p",
     "afs",
@@ -34,7 +34,7 @@ const NETWORK: [&str; 17] = [
     "smbfs",
     "webdav",
 ];
-/// Likewise, by a program.
+/// Such file systems that are FUSE programs.
 const NETWORK_FUSE: [&str; 6] = [
     "fuse.sshfs",
     "fuse.rclone",
@@ -48,7 +48,7 @@ pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
     let shown = path.display();
     let found = match path.metadata() {
         Ok(found) => found,
-        // It is made by the first thing that is written there.
+        // The first write creates it.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let above = existing(path);
             return match may_write(&above) {
@@ -86,13 +86,13 @@ fn may_write(folder: &Path) -> bool {
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
-/// The nearest folder above that there is.
+/// The nearest existing ancestor.
 fn existing(path: &Path) -> PathBuf {
     let mut above = path.ancestors().filter(|above| above.exists());
     above.next().unwrap_or(Path::new("/")).to_owned()
 }
 
-/// Who else may read the database's file and write it.
+/// Which other accounts may read or write the database file.
 pub(super) fn database_file(config: &Config) -> Option<Finding> {
     let path = &config.database;
     let found = path.metadata().ok()?;

@@ -20,7 +20,6 @@ use crate::graph::portable::{Line, Position, Written};
 use crate::limits;
 use crate::printable;
 
-/// In which form, how much of it, and where to.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -93,7 +92,7 @@ pub(super) fn run(
     }
 }
 
-/// Everything; how many triples that were.
+/// Writes everything; returns the number of triples.
 fn lines(
     graph: &Graph,
     reach: &Reach,
@@ -110,7 +109,7 @@ fn lines(
     Ok(count)
 }
 
-/// What holds now, up to `limit` triples, and whether there were more.
+/// The triples that hold now, up to `limit`, and whether there were more.
 fn picture(
     graph: &Graph,
     reach: &Reach,

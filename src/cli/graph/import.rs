@@ -9,7 +9,6 @@ use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 
-/// From where.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

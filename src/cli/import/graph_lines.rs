@@ -1,4 +1,4 @@
-//! Lines on their way into the graph.
+//! Imports lines into the graph.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::graph::portable::Importer;
 use crate::graph::update::Outcome;
 use crate::limits;
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) lines: usize,
@@ -32,7 +32,7 @@ pub(super) struct GraphLines {
     graph: Graph,
     reach: Reach,
     importer: Importer,
-    /// What the importer has read since the last transaction, with its location.
+    /// The lines read since the last transaction, with their locations.
     waiting: Vec<(String, Value)>,
     pub(super) counts: Counts,
 }
@@ -48,7 +48,7 @@ impl GraphLines {
         })
     }
 
-    /// Reads a line; a rehearsal does not keep it.
+    /// Reads a line; a dry run does not keep it.
     pub(super) fn add(
         &mut self,
         place: &str,
@@ -67,8 +67,8 @@ impl GraphLines {
         self.waiting.len() >= limits::GRAPH_PORTION_TRIPLES_MAX
     }
 
-    /// Stores everything that was added: together, or each alone where one of them
-    /// cannot be.
+    /// Stores everything that was added: in one transaction, or line by line if one of
+    /// them fails.
     pub(super) fn store(&mut self, skips: &mut Skips) -> Result<(), Failure> {
         let waiting = std::mem::take(&mut self.waiting);
         let Err(failure) = self.store_updates() else {

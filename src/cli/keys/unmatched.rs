@@ -1,4 +1,5 @@
-//! Patterns of `--tools` that match no tool there is: a key of such alone can do nothing.
+//! Patterns of `--tools` that match no tool: a key with only such patterns can do
+//! nothing.
 
 use std::sync::Arc;
 

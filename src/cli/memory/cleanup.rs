@@ -15,7 +15,6 @@ use crate::memory::Memories;
 /// Memories of each kind that a dry run shows to a person.
 const SHOWN: usize = 10;
 
-/// Whether to do it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -83,7 +82,7 @@ fn days(count: u64) -> String {
     counted(count, "day", "days")
 }
 
-/// What would happen, and to which memories.
+/// The planned changes, and the memories they affect.
 fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> Result<()> {
     let due = app::run(memories.due())?;
     let held_until = app::run(memories.erasing_held_until())?;

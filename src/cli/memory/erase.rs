@@ -85,7 +85,7 @@ pub(super) fn run(
             Some(typed) => app::run(memories.traces(typed))?,
             None => Vec::new(),
         };
-        // The memories that would go are listed themselves.
+        // The memories to be erased are listed themselves.
         let goes = |trace: &String| {
             let is_of = |memory: &Memory| trace.ends_with(&format!("memory {}", memory.id));
             found.iter().any(is_of)
@@ -142,7 +142,7 @@ pub(super) fn run(
     output.print(text)
 }
 
-/// Where the text is stored outside the memories that went.
+/// Where the text is stored outside the erased memories.
 fn also_in(traces: &[String]) -> String {
     let mut text = String::new();
     if !traces.is_empty() {

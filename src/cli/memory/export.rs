@@ -47,7 +47,7 @@ pub(super) fn run(
         ProjectSet::readable(&config.grants().reach, &projects),
         move |line: &str| written.write(line),
     ));
-    // The first line is no memory.
+    // The first line is a header, not a memory.
     let count = lines.count().saturating_sub(1);
     let Some(file) = lines.finish(exported.map_err(Into::into))? else {
         return Ok(());

@@ -12,7 +12,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::counted;
 
-/// Nothing to say.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

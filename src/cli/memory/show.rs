@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     ids: Vec<MemoryId>,
 }
 
-/// What a person reads first stands first; the text is last.
+/// The fields in the order in which people read them; the text is last.
 const FIELDS: [&str; 8] = [
     "project",
     "category",

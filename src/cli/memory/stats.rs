@@ -15,7 +15,6 @@ use crate::memory::inventory::{Group, Inventory};
 use crate::memory::retention::Run;
 use crate::printable;
 
-/// Nothing to say.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +24,7 @@ Examples:
 Counts of all projects, or of those within --fence; sizes are of the texts, the vectors and the file.")]
 pub(super) struct Arguments {}
 
-/// Counts that belong together.
+/// A group of counts.
 #[derive(Default)]
 struct Sum {
     active: u64,

@@ -47,7 +47,7 @@ impl Filter {
     }
 }
 
-/// Where else there is something, for who got nothing from `given`.
+/// Suggests where else to look if `given` found nothing.
 pub(in crate::cli) fn elsewhere(
     mut given: Value,
     answer: &Value,
@@ -71,7 +71,7 @@ pub(in crate::cli) fn elsewhere(
 /// A person's terminal scrolls, so a result is bounded by its number alone.
 pub(super) const WHOLE_TOKENS: u32 = 1_000_000;
 
-/// Prints what memory_search answered; `none` says that it is nothing.
+/// Prints the results of memory_search, or `none` if there are none.
 pub(in crate::cli) fn print(answer: &Value, none: &str, output: &Output) -> anyhow::Result<()> {
     if output.json {
         return output.document(answer);

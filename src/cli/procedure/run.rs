@@ -150,7 +150,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
     }
 }
 
-/// How it ended, for a person.
+/// The outcome, for a person.
 fn summary(procedures: &Procedures, document: &Value) -> String {
     let text = |value: &Value| printable::line(value.as_str().unwrap_or_default()).into_owned();
     let id = text(&document["execution_id"]);

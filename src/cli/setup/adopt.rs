@@ -14,7 +14,7 @@ use crate::clients::file::Settings;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 
-/// Ends the name of the copy.
+/// The suffix of the copy's name.
 pub(super) const COPY: &str = ".before-mimo";
 
 /// How servers are adopted.
@@ -25,8 +25,8 @@ pub(super) struct Options<'a> {
     pub(super) folder: Option<&'a Path>,
 }
 
-/// Takes the client's servers into the manifest. Gives `text` without those that were
-/// taken: a server that was refused stays where it is.
+/// Adds the client's servers to the manifest. Returns `text` without the added ones; a
+/// server that was refused stays.
 pub(super) fn adopt(
     client: Client,
     settings: &Settings,
@@ -58,7 +58,7 @@ pub(super) fn adopt(
     }
     if !dry_run && is_any_taken {
         let copy = copy(settings)?;
-        // An earlier copy may hold servers that this file has no longer.
+        // An earlier copy may contain servers that have left this file since.
         let kept = match copy.exists() {
             true => restored(client, settings, &copy)?,
             false => settings.text().to_owned(),
@@ -75,7 +75,7 @@ pub(super) fn copy(settings: &Settings) -> Result<Settings, Failure> {
     Settings::read(Path::new(&name))
 }
 
-/// The client's file without Mimo and with what `copy` has beside it.
+/// The client's file without Mimo, and with the other entries of `copy`.
 pub(super) fn restored(
     client: Client,
     settings: &Settings,

@@ -1,4 +1,5 @@
-//! What an entry starts: this program, as this command line and this shell have it.
+//! The program in an entry: this one, with the options of this command line and the
+//! variables of this shell.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,8 @@ use crate::clients::Entry;
 use crate::config::{AUTO, Config, EmbeddingSettings, Environment, Flags};
 use crate::failure::{Failure, Kind};
 
-/// This program, with what was asked of it on this command line and in this shell.
-/// `config` has the paths made whole: the client starts it somewhere else.
+/// This program with the options of this command line and the variables of this shell.
+/// `config` has absolute paths, because the client starts it in another folder.
 pub(super) fn entry(
     config: &Config,
     flags: &Flags,
@@ -43,7 +44,7 @@ pub(super) fn entry(
     })
 }
 
-/// The current project as it is set.
+/// The project setting, unresolved.
 fn project(config: &Config) -> &str {
     match config.follows_root {
         true => AUTO,
@@ -51,8 +52,8 @@ fn project(config: &Config) -> &str {
     }
 }
 
-/// What this shell's variables say, unless an option says it: a client that is started
-/// from a desktop does not have them.
+/// The values of this shell's variables that no option overrides: a client that is
+/// started from a desktop does not have them.
 fn variables(
     config: &Config,
     flags: &Flags,
@@ -92,7 +93,7 @@ fn variables(
 /// The variables that make Ollama's model the encoder.
 const OLLAMA: [&str; 2] = ["OLLAMA_URL", "OLLAMA_EMBEDDING_MODEL"];
 
-/// The variables of this shell that Mimo reads and that no settings file should hold.
+/// The variables of this shell that Mimo reads but that belong in no settings file.
 pub(super) fn secrets(config: &Config) -> Vec<String> {
     let database = config.store.url.is_some();
     let database = database.then(|| config.store.url_variable().to_owned());
@@ -111,7 +112,7 @@ pub(super) fn secrets(config: &Config) -> Vec<String> {
 /// The path of this program.
 pub(super) fn program(environment: &Environment) -> Result<String, Failure> {
     let program = environment.executable.as_deref();
-    // A program that was replaced while it ran has a name that leads nowhere.
+    // The path of a program that was replaced while it ran does not exist.
     let program = program.filter(|path| path.exists()).ok_or_else(|| {
         Failure::new(Kind::NotFound, "this program's file no longer exists")
             .hint("install Mimo again, then run the same command")
@@ -140,7 +141,8 @@ fn utf8(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Where a program lies that may go without anyone removing it, as `a build folder`.
+/// The kind of place a program is in if it may vanish without being uninstalled, such
+/// as `a build folder`.
 pub(super) fn passing_place(command: &str) -> Option<&'static str> {
     let places = [
         ("_npx", "the cache of npx"),

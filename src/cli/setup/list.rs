@@ -1,4 +1,4 @@
-//! `mimo setup` alone: the clients, their files, and whether Mimo is set up.
+//! `mimo setup` without a client: the clients, their files, and whether Mimo is set up.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::clients::{Client, FoundEntry};
 use crate::config::Environment;
 use crate::printable;
 
-/// What a settings file says of Mimo.
+/// The state of Mimo in a settings file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum EntryState {
     NoFile,
@@ -60,7 +60,7 @@ pub(in crate::cli) struct Row {
     pub(in crate::cli) client: Client,
     pub(in crate::cli) file: PathBuf,
     pub(in crate::cli) state: EntryState,
-    /// What its entry starts, or what is wrong with the file.
+    /// The program of its entry, or the problem with the file.
     pub(in crate::cli) why: String,
     found: Option<FoundEntry>,
 }
@@ -97,7 +97,7 @@ fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
     let found_there = Settings::read(&file).and_then(|settings| {
         let found = client.find(settings.text());
         let found = found.and_then(|found| {
-            // Mimo can read it, and its client has nothing of it.
+            // Mimo can read it, but its client ignores all of it.
             client.check_readable(settings.text())?;
             Ok(found)
         });
@@ -138,7 +138,7 @@ fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (EntryState, St
     };
     let starts = command_line(entry);
     let program = Path::new(&entry.command);
-    // A link to this program is as good as its own name.
+    // A link to this program counts as the program.
     let is_ours = executable.is_some() && program.canonicalize().ok().as_deref() == executable;
     match (found.is_off, program.is_absolute()) {
         (true, _) => (EntryState::Off, starts),

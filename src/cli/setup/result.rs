@@ -1,4 +1,4 @@
-//! What `mimo setup` did to one client's settings, as it is printed.
+//! The result of `mimo setup` for one client, as it is printed.
 
 use serde_json::{Value, json};
 
@@ -25,11 +25,11 @@ pub(super) struct SetupResult {
     /// The entry before.
     pub(super) found: Option<FoundEntry>,
     pub(super) difference: Vec<String>,
-    /// Where the program lies, if it may go without anyone removing it.
+    /// The kind of place the program is in, if it may vanish.
     pub(super) passing_place: Option<&'static str>,
     /// Variables of this shell that the entry cannot hold.
     pub(super) secrets: Vec<String>,
-    /// The key crosses a network that others may read.
+    /// The key is sent unencrypted over a network.
     pub(super) unencrypted: bool,
     /// The variable that holds the key of a Mimo over HTTP.
     pub(super) variable: Option<String>,
@@ -149,7 +149,7 @@ impl SetupResult {
         }
     }
 
-    /// What is left for the person to do.
+    /// The remaining steps for the person.
     fn next(&self) -> Option<String> {
         let title = self.client.title();
         let is_off = self.found.as_ref().is_some_and(|found| found.is_off) && self.target.is_some();

@@ -1,7 +1,7 @@
-//! `mimo skill approve`: shows the tools that wait for a person, each with what
-//! is new in its definition, and pins those that are approved. It judges by what
-//! the skills listed last; a tool that has changed again by then still waits. Shows
-//! the granted paths too that lead elsewhere than when they were granted.
+//! `mimo skill approve`: shows the tools that wait for approval, with the changes of
+//! each definition, and pins those that are approved. It goes by what the skills listed
+//! last; a tool that has changed since still waits. Also shows granted paths that lead
+//! elsewhere than when they were granted.
 
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
@@ -90,7 +90,7 @@ pub(super) fn run(
         Err(refusals) if pending.is_empty() => {
             return Err(report_refusals(path, &refusals, output));
         }
-        // The tools of a file with mistakes can be approved all the same.
+        // Tools can be approved even if the file has mistakes.
         Err(_) => {}
     }
     if pending.is_empty() {
@@ -136,7 +136,7 @@ pub(super) fn run(
     }
 }
 
-/// What waits, of what was asked for.
+/// The selected tools that wait.
 fn pending(
     arguments: &Arguments,
     config: &Config,
@@ -186,7 +186,7 @@ fn pending(
     }
 }
 
-/// The paths that keep skills from starting, of what was asked for.
+/// The selected paths that keep skills from starting.
 fn moved(
     arguments: &Arguments,
     config: &Config,

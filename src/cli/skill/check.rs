@@ -1,5 +1,5 @@
-//! `mimo skill check [FILE]` and `mimo skill list`: what a manifest's skills
-//! may do, or what is wrong with it. Values of the environment are never shown.
+//! `mimo skill check [FILE]` and `mimo skill list`: what the skills of a manifest may
+//! do, or its mistakes. Values of the environment are never shown.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,6 @@ use crate::skills::refusal::Refusal;
 use crate::skills::sandbox::policy::Layers;
 use crate::skills::spec::Network;
 
-/// Nothing to choose.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -55,7 +54,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     match &arguments.file {
-        // One that was named should be there.
+        // A file that was named must exist.
         Some(file) if file.symlink_metadata().is_err() => {
             let message = format!("there is no file {}", file.display());
             let hint = "check the spelling; without a name, Mimo's own skills.json is checked";

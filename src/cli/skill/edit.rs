@@ -70,13 +70,13 @@ pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) ->
     let name = &arguments.name;
     let place = |bytes: Option<&[u8]>| {
         let changed = edit::add(bytes, name, entry.clone())?;
-        // As a reload will: an entry that Mimo refuses is never written.
+        // As for a reload: an entry that Mimo refuses is never written.
         let rules = app::skill_rules(config);
         let manifest = manifest::check(&changed, &rules).map_err(Refused::File)?;
         match manifest.skills.into_iter().find(|skill| skill.key == *name) {
             Some(skill) => Ok((changed, skill)),
             None => {
-                // It was added last, and so was its refusal.
+                // The last entry, so its refusal is the last one too.
                 let refused = manifest.refused.into_iter().next_back();
                 Err(Refused::File(
                     refused.map(|entry| entry.refusals).unwrap_or_default(),
@@ -101,14 +101,14 @@ pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) ->
         })?;
     }
     lines.extend(skill.notes);
-    // An install takes its time: the file may be another one by now.
+    // An install takes long, so the file may have changed meanwhile.
     change(config, output, |bytes| Ok(place(bytes)?.0))?;
     print_change("added", name, &lines, config, output)
 }
 
 pub(super) fn remove(arguments: &RemoveArguments, config: &Config, output: &Output) -> Result<()> {
     let name = &arguments.name;
-    // Not checked: a file with mistakes is put right by taking them out.
+    // Not checked, because removing entries is how mistakes are fixed.
     change(config, output, |bytes| edit::remove(bytes, name))?;
     print_change("removed", name, &[], config, output)
 }
@@ -163,8 +163,8 @@ pub(super) fn write(config: &Config, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// The entry as a manifest has it, in the order in which a person would write
-/// it; what is not given is left to the defaults.
+/// The entry in a manifest's form, with its keys in the usual order. Options that are
+/// not given keep their defaults.
 fn entry(arguments: &AddArguments) -> Result<Node, Failure> {
     let leaf = |value: &str| Node::from(json!(value));
     let mut env = Vec::new();

@@ -1,5 +1,5 @@
-//! `mimo skill import`: takes other clients' servers into `skills.json`. Values of
-//! their environment are kept as they are written and never shown.
+//! `mimo skill import`: copies other clients' servers into `skills.json`. Values of
+//! their environment are copied as they are and never shown.
 
 use std::path::{Path, PathBuf};
 
@@ -51,9 +51,9 @@ pub(super) struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Added,
-    /// Added, though a variable that it names is still to be approved or set.
+    /// Added, but a variable that it names must still be approved or set.
     Waiting,
-    /// There already, the same.
+    /// Already there, with the same content.
     Present,
     Refused,
 }
@@ -107,8 +107,8 @@ pub(super) fn run(
     }
 }
 
-/// Takes `servers` into the manifest, in their order; fails only where that cannot be
-/// read or written.
+/// Adds `servers` to the manifest, in their order; fails only if it cannot be read or
+/// written.
 pub(in crate::cli) fn import(
     servers: Vec<(String, Node)>,
     config: &Config,
@@ -138,8 +138,8 @@ pub(in crate::cli) fn import(
     })
 }
 
-/// Installs packages. A server whose package cannot be installed is taken out of the
-/// manifest `bytes` again: where it came from, it may work.
+/// Installs packages. A server whose package cannot be installed is removed from the
+/// manifest `bytes`: it may still work in its client.
 fn install_all(
     judged: &mut [Judged],
     bytes: &mut Option<Vec<u8>>,
@@ -350,8 +350,8 @@ pub(in crate::cli) fn of_client(
 }
 
 impl Imported {
-    /// The key of each server that the manifest has now, so that its client needs it
-    /// no longer; `None` for each that was refused.
+    /// The key of each server that the manifest has now, so that its client no longer
+    /// needs it; `None` for each refused one.
     pub(in crate::cli) fn taken(&self) -> Vec<Option<String>> {
         let taken = |each: &Judged| (each.state != State::Refused).then(|| each.key.clone());
         self.servers.iter().map(taken).collect()

@@ -1,4 +1,4 @@
-//! `mimo skill update`, and the install that `mimo skill add` begins with.
+//! `mimo skill update`, and the install within `mimo skill add`.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub(super) fn update(
         let tools = before.as_ref().map(|_| known(spec, &cache, &launcher));
         let result = install(&installer, spec, true, output);
         succeeded &= result.is_ok();
-        // The same version has the same tools.
+        // The tools of an unchanged version are unchanged.
         let is_new = |now: &Installed| {
             before
                 .as_ref()

@@ -1,5 +1,5 @@
-//! `mimo skill logs`: what skills wrote to stderr, and when they ran; once, or
-//! for as long as somebody reads.
+//! `mimo skill logs`: what skills wrote to stderr, and when they ran; once, or until
+//! the reader leaves.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,6 @@ use crate::skills::logs::{self, Entry, Reader, What};
 use crate::skills::manifest;
 use crate::skills::spec::SkillName;
 
-/// Whose, and how much.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -66,20 +65,20 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     }
 }
 
-/// Waits for the next look; ends the command once the reader of stdout has left.
+/// Waits before the next poll; ends the command once the reader of stdout has left.
 fn wait_for_more() -> Result<()> {
     let stdout = io::stdout();
     // No events are asked for: poll reports the closed reader anyway.
     let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-    match poll(&mut reader, limits::SKILL_LOG_LOOK_MILLIS) {
+    match poll(&mut reader, limits::SKILL_LOG_POLL_MILLIS) {
         Ok(_) if reader[0].any() == Some(true) => Err(Exit(0).into()),
-        // SIGSTOP and SIGCONT interrupt the wait: look at once.
+        // SIGSTOP and SIGCONT interrupt the wait: poll at once.
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),
     }
 }
 
-/// The skill `name`, if it has a log or stands in the manifest.
+/// The skill `name`, if it has a log or is in the manifest.
 fn find_skill(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<SkillName> {
     let mut names = logs::names(folder).map_err(|error| unreadable(folder, &error))?;
     let find = |names: &[SkillName]| names.iter().find(|each| each.as_str() == name).cloned();

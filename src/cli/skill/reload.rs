@@ -19,7 +19,6 @@ use crate::registry::instances::{self, Command, Instance};
 use crate::registry::nodes::has_succeeded;
 use crate::skills::manifest;
 
-/// Nothing to choose.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! Starts a skill for its answers alone.
+//! Starts a skill only to read its answers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::skills::child::ChildLauncher;
 use crate::skills::client::Tool;
 use crate::skills::spec::SkillSpec;
 
-/// The names of tools by what became of them.
+/// The names of tools by kind of change.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ToolChanges {
     added: Vec<String>,
@@ -23,8 +23,8 @@ pub(super) struct ToolChanges {
     changed: Vec<String>,
 }
 
-/// The tools that the skill listed last; where it never did, those that it lists when it
-/// is started once.
+/// The tools that the skill listed last; if it never did, those that it lists when
+/// started once.
 pub(super) fn known(
     spec: &SkillSpec,
     cache: &ToolCache,
@@ -85,7 +85,7 @@ impl ToolChanges {
     }
 }
 
-/// Definitions as values: the order of their keys says nothing.
+/// Definitions as values, so that the order of keys does not matter.
 fn by_name(tools: &[Tool]) -> BTreeMap<&str, Value> {
     let read = |tool: &Tool| serde_json::from_str(tool.raw.get()).unwrap_or_default();
     tools

@@ -1,5 +1,5 @@
-//! How this Mimo came onto the machine, read from the path of its program and from
-//! what each package manager leaves beside it.
+//! How this Mimo was installed, by the path of its program and the files that each
+//! package manager leaves beside it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) enum Origin {
     Homebrew,
     Debian,
     ClaudeDesktop,
-    /// Nothing else is known about it.
+    /// Installed in an unknown way.
     Archive,
 }
 
@@ -48,7 +48,7 @@ impl Origin {
             .unwrap_or(Origin::Archive)
     }
 
-    /// As part of a sentence: `This is Mimo 0.1.0, installed with npm`.
+    /// Completes the sentence `This is Mimo 0.1.0, installed with npm`.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Origin::Cargo { .. } => "installed with cargo",
@@ -66,8 +66,8 @@ impl Origin {
         }
     }
 
-    /// What installs the newest version, at most two commands. `folder` is the address
-    /// of the release's files, `version` the newest, where they are known.
+    /// The commands that install the newest version, at most two. `folder` is the
+    /// address of the release's files, `version` the newest one, if known.
     pub(super) fn commands(&self, folder: Option<&str>, version: Option<&str>) -> Vec<String> {
         let one = |command: String| vec![command];
         let path = |path: &Path| shell_word(&path.to_string_lossy());
@@ -120,7 +120,7 @@ impl Origin {
                 });
                 script.unwrap_or_default()
             }
-            // It is a file that a person opens.
+            // A person opens this file.
             Origin::ClaudeDesktop => Vec::new(),
         }
     }
@@ -196,7 +196,7 @@ fn debian(program: &Path) -> Option<Origin> {
     files.any(|file| file == inside).then_some(Origin::Debian)
 }
 
-/// In cargo's folder of programs, or in the folder of a build.
+/// In cargo's bin folder, or in a build folder.
 fn cargo(program: &Path) -> Option<Origin> {
     let folder = program.parent()?;
     let root = folder.parent()?;
@@ -211,7 +211,7 @@ fn cargo(program: &Path) -> Option<Origin> {
             source: source.to_owned(),
         });
     }
-    // The profile's folder may lie in that of a target.
+    // The profile's folder may be in that of a target.
     let mut folders = root.ancestors().take(2);
     let target = folders.find(|folder| folder.join(".rustc_info.json").is_file())?;
     let checkout = target.parent()?;
@@ -220,7 +220,7 @@ fn cargo(program: &Path) -> Option<Origin> {
 }
 
 fn cargo_commands(root: &Path, source: &str) -> Vec<String> {
-    // Cargo's own folder needs not be named.
+    // Cargo's default folder need not be named.
     let root = match root.ends_with(".cargo") {
         true => String::new(),
         false => format!(" --root {}", shell_word(&root.to_string_lossy())),

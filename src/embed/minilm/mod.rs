@@ -6,15 +6,15 @@ mod asset;
 use std::sync::OnceLock;
 
 use super::Embedder;
-use super::encoder::{Encoder, Frame};
+use super::encoder::{Encoder, WindowTemplate};
 use super::windows::Token;
 use super::wordpiece::{CLASSIFY, SEPARATE, Vocabulary};
 use crate::failure::Failure;
 use crate::vector::Level;
 
-/// The built-in model. Its bytes are pages of the binary, and the few that are
-/// copied are copied at the first use, so making one is free. Calls from several
-/// threads run in parallel.
+/// The built-in model. Its bytes are pages of the binary, and the few that must be
+/// copied are copied on first use, so construction is free. Calls from several threads
+/// run in parallel.
 pub struct MiniLm {
     level: Level,
     model: OnceLock<Model>,
@@ -23,7 +23,7 @@ pub struct MiniLm {
 struct Model {
     vocabulary: Vocabulary,
     encoder: Encoder,
-    frame: Frame,
+    template: WindowTemplate,
 }
 
 impl Default for MiniLm {
@@ -53,7 +53,7 @@ impl MiniLm {
             Model {
                 vocabulary,
                 encoder: Encoder::new(self.level, transformer),
-                frame: Frame {
+                template: WindowTemplate {
                     before: vec![CLASSIFY],
                     after: SEPARATE,
                 },
@@ -70,13 +70,13 @@ impl Embedder for MiniLm {
     fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
         let model = self.model();
         let tokens: Vec<Token> = model.vocabulary.tokens(text, usize::MAX);
-        Ok(model.encoder.document(&tokens, &model.frame))
+        Ok(model.encoder.document(&tokens, &model.template))
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure> {
         let model = self.model();
-        let most = model.frame.text_tokens();
+        let most = model.template.text_tokens();
         let tokens = model.vocabulary.tokens(text, most);
-        Ok(model.encoder.query(&tokens, &model.frame))
+        Ok(model.encoder.query(&tokens, &model.template))
     }
 }

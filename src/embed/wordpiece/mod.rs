@@ -80,8 +80,8 @@ impl Vocabulary {
         }
     }
 
-    /// The tokens of `text`, without those that begin and end a window. It stops
-    /// after the word that reaches `most`.
+    /// The tokens of `text`, without the special ones of a window. Stops after the word
+    /// that reaches `most`.
     pub(crate) fn tokens(&self, text: &str, most: usize) -> Vec<Token> {
         let mut out = Vec::new();
         let mut plain = 0;
@@ -134,8 +134,8 @@ impl Vocabulary {
         self.finish(&mut word, out);
     }
 
-    /// Cuts a word into the longest known pieces, from its start. A word that has no
-    /// such cut is unknown.
+    /// Splits a word greedily into the longest known pieces. A word that cannot be
+    /// split so is unknown.
     fn finish(&self, word: &mut Word, out: &mut Vec<Token>) {
         if word.chars == 0 {
             return;
@@ -169,7 +169,7 @@ impl Vocabulary {
     }
 }
 
-/// The word being read. Of a word that is too long, characters are only counted.
+/// The current word. Of a word that is too long, characters are only counted.
 #[derive(Default)]
 struct Word {
     text: String,

@@ -1,4 +1,4 @@
-//! Importing lines in portions. A memory that is imported twice is known again.
+//! Imports lines in batches. A memory that is imported twice is recognized.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -22,7 +22,7 @@ pub struct Counts {
     pub created: usize,
     /// Memories that added something to one of equal text.
     pub merged: usize,
-    /// Memories that were here already.
+    /// Memories that were stored already.
     pub known: usize,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Incoming {
     pub(crate) supersedes: Option<MemoryId>,
 }
 
-/// Reads documents into memories, and maps the file's ids to those here.
+/// Reads documents into memories, and maps the file's ids to stored ones.
 #[derive(Default)]
 pub struct Importer {
     /// The project of memories that name none.
@@ -50,7 +50,7 @@ pub struct Importer {
     bytes: usize,
     /// Maps ids of the file to ids of this store.
     ids: HashMap<MemoryId, MemoryId>,
-    /// Ids here, each with the file's id of the memory it replaced, which is yet to
+    /// Stored ids, each with the file's id of the memory it replaced, which is still to
     /// come.
     links: Vec<(MemoryId, MemoryId)>,
     /// The number of memories that the header announces.
@@ -58,7 +58,7 @@ pub struct Importer {
     pub counts: Counts,
     /// Memories that had more tags than fit.
     pub(crate) cut_tags: usize,
-    /// How many memories were read for each project that a search without one does not
+    /// The number of memories read for each project that a default search does not
     /// cover.
     pub(crate) others: BTreeMap<String, usize>,
 }
@@ -77,7 +77,7 @@ impl Importer {
         Importer { reach, ..self }
     }
 
-    /// Takes a whole document: a line or file of Mimo or of another program. Fails at
+    /// Reads a whole document: a line or file of Mimo or of another program. Fails at
     /// the first part that cannot be read.
     pub fn take(&mut self, document: &Value) -> Result<(), Failure> {
         let mut left_out = foreign::LeftOut::new();
@@ -88,14 +88,14 @@ impl Importer {
         Ok(())
     }
 
-    /// Takes one document that [`foreign::expand`] gave.
+    /// Reads one document from [`foreign::expand`].
     pub(crate) fn take_one(&mut self, document: &Value) -> Result<(), Failure> {
         if let Some(format) = document.get("format") {
             return self.header(format, document);
         }
         let object = document.as_object();
         if object.is_some_and(|object| foreign::is_entity(object) || foreign::is_relation(object)) {
-            // They are the graph's.
+            // These belong to the graph.
             return Ok(());
         }
         let why = match document {
@@ -141,7 +141,7 @@ impl Importer {
             let failure = Failure::new(Kind::Unavailable, why);
             return Err(failure.hint("update Mimo, then import again"));
         }
-        // Files that were put one behind the other have a header each.
+        // Concatenated files have a header each.
         self.named = Some(self.named.unwrap_or(0) + header.memories);
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Importer {
         self.waiting.push(Incoming { record, supersedes });
     }
 
-    /// Drops what was read and not stored.
+    /// Drops what has been read but not stored.
     pub(crate) fn forget_waiting(&mut self) {
         self.waiting.clear();
         self.bytes = 0;
@@ -250,8 +250,8 @@ impl Memories {
         self.link(importer).await
     }
 
-    /// Links versions as far as both are here. Memories that were here already are
-    /// linked again, because an earlier import may have been cut off before it.
+    /// Links versions if both are stored. Memories that were stored already are linked
+    /// again, because an earlier import may have been interrupted before this step.
     async fn link(&self, importer: &mut Importer) -> Result<(), Failure> {
         let ids = &importer.ids;
         let mut links = Vec::new();

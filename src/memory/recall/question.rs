@@ -1,5 +1,5 @@
-//! What a question says besides its words: of when, about whom, and which of a
-//! series. Pure.
+//! What a question tells besides its words: about which time, whom, and which member of
+//! a series. Pure.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ impl Question {
         labels.into_iter().filter(names).collect()
     }
 
-    /// Whether it names another of a series: the same word with another number.
+    /// Whether it names another member of a series: the same word with another number.
     pub(super) fn names_another(&self, candidate: &Candidate) -> bool {
         let has = &candidate.features.numbered;
         self.numbered.iter().any(|(word, number)| {
@@ -50,7 +50,8 @@ impl Question {
         })
     }
 
-    /// Whether it names a date that the memory's own is not of, nor soon after.
+    /// Whether it names a date and the memory's own is neither that date nor soon
+    /// after.
     pub(super) fn is_of_another_day(&self, candidate: &Candidate) -> bool {
         match (&self.date, candidate.features.day) {
             (Some(date), Some(day)) => !date.covers(day, DAYS_AFTER),

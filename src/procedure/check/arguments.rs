@@ -1,5 +1,5 @@
-//! Compares the arguments of a tool's call with the schema that the tool declares. Only
-//! the parts that no expression gives: those are known when the procedure runs.
+//! Compares the arguments of a tool call with the tool's schema. Only literal parts:
+//! the values of expressions are known when the procedure runs.
 
 use serde_json::{Map, Value};
 
@@ -96,8 +96,8 @@ fn has_type(value: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// As generous as a call is: a text may hold another value, and one item may stand for a
-/// list of it.
+/// As lenient as a call: a text may stand for another value, and one item for a list of
+/// it.
 fn is_taken_as(value: &Value, kind: &str) -> bool {
     if let Value::String(text) = value
         && kind != "string"

@@ -118,7 +118,7 @@ fn emitted_events(state: &Value) -> Vec<&str> {
     }
 }
 
-/// An execution begins in a state that there is. This holds whatever else is wrong.
+/// The initial state exists. This is checked whatever else is wrong.
 pub(super) fn check_initial(whole: &Value) -> Option<Diagnostic> {
     let (states, initial) = (
         whole["states"].as_object()?,

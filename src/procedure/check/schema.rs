@@ -137,7 +137,7 @@ fn diagnose(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<D
     }
 }
 
-/// Keys that other languages have for those of a definition.
+/// Keys of other workflow languages that stand for those of a definition.
 const SYNONYMS: [(&[&str], &str); 9] = [
     (&["wait", "sleep", "pause", "delay", "wait_ms"], "delay_ms"),
     (
@@ -156,7 +156,7 @@ const SYNONYMS: [(&[&str], &str); 9] = [
     (&["undo", "rollback", "on_rollback"], "compensate"),
 ];
 
-/// The key that another language's stands for.
+/// The key for which another language's key stands.
 fn meant(key: &str, known: &[&str]) -> Option<String> {
     let listed = SYNONYMS.iter().find(|(keys, _)| keys.contains(&key));
     let (_, meant) = listed.filter(|(_, meant)| known.contains(meant))?;

@@ -366,7 +366,7 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
                 ActionError::new("invalid_arguments", message)
             })
         }
-        // The check refuses these where this is called.
+        // The check refuses these here.
         Action::Set(_) | Action::Validate(_) | Action::Choice(_) | Action::Map(_) => {
             let message = format!("{} cannot stand here", action.key());
             Err(ActionError::new("invalid_arguments", message))
@@ -424,8 +424,8 @@ fn items(each: &MapAction, scope: &Map<String, Value>) -> Result<Vec<Value>, Act
     Ok(items)
 }
 
-/// Names the part of `members` that cannot be evaluated, with its expression and the kinds
-/// of the values that this reads.
+/// Names the part of `members` that cannot be evaluated, with its expression and the
+/// types of the values that it reads.
 fn member_error(
     what: &str,
     members: &Map<String, Value>,

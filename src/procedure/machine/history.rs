@@ -33,13 +33,13 @@ pub struct ActionRecord {
     /// Index of the item of a map.
     pub(crate) item: Option<usize>,
     pub(crate) is_compensation: bool,
-    /// How often another Mimo went on with it.
+    /// How often another Mimo took it over.
     pub(crate) takeovers: u32,
     pub at: Timestamp,
     /// `None` while it is being performed.
     pub(crate) ms: Option<f64>,
     pub(crate) result_bytes: Option<usize>,
-    /// Where it is short.
+    /// Absent if it is long.
     pub(crate) result: Option<Value>,
     pub(crate) error: Option<ActionError>,
 }

@@ -304,7 +304,7 @@ impl Machine {
         &self.definition
     }
 
-    /// With which its steps are called.
+    /// The grants with which its steps are called.
     pub(super) fn grants(&self) -> &Arc<Grants> {
         &self.grants
     }

@@ -29,7 +29,7 @@ pub struct StepStart {
     pub effects: SideEffects,
     /// Mimo ended meanwhile, so only a person can tell the outcome.
     pub interrupted: bool,
-    /// How often another Mimo went on with it, since one ended meanwhile.
+    /// How often another Mimo took it over after one ended.
     pub(crate) takeovers: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What a template can cost at most, found in its syntax tree before it is evaluated: the
+//! An upper bound of a template's cost, found in its syntax tree before evaluation: the
 //! engine counts its own instructions, but a filter or an operator is one instruction
 //! however long its values are, and a list times a number is a list of any length.
 
@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::{TemplateError, expression, template_error};
 use crate::limits;
 
-/// Fails if a value on the way to the result could be longer than the limit, if all of
-/// them together could, or if a list could be multiplied.
+/// Fails if an intermediate value could exceed the limit, if all of them together
+/// could, or if a list could be multiplied.
 pub(super) fn check(source: &str, scope: &Map<String, Value>) -> Result<(), TemplateError> {
     let mut estimator = Estimator {
         scope,
@@ -34,11 +34,11 @@ pub(super) fn check(source: &str, scope: &Map<String, Value>) -> Result<(), Temp
     Ok(())
 }
 
-/// The most that an expression can give.
+/// The upper bound of an expression's value.
 #[derive(Clone, Copy, Default)]
 struct Most {
     bytes: usize,
-    /// The greatest number that it can be, where that is known.
+    /// The greatest number that it can be, if known.
     number: Option<u64>,
     may_be_text: bool,
     may_be_list: bool,
@@ -70,7 +70,7 @@ impl Most {
         }
     }
 
-    /// Of anything inside a value of `bytes`.
+    /// The bound of any part of a value of `bytes`.
     fn anything(bytes: usize) -> Most {
         Most {
             bytes,
@@ -101,7 +101,7 @@ impl Most {
         }
     }
 
-    /// The length of it as a text: inside lists and objects, texts are escaped.
+    /// Its length as text: inside lists and objects, texts are escaped.
     fn shown(self) -> usize {
         match self.may_be_list || self.may_be_object {
             true => self.bytes.saturating_mul(ESCAPED),
@@ -110,7 +110,7 @@ impl Most {
     }
 }
 
-/// What a value costs beside its text.
+/// The overhead of a value besides its text.
 const NODE_BYTES: usize = 4;
 /// The bytes of one escaped byte.
 const ESCAPED: usize = 6;
@@ -139,7 +139,7 @@ impl<'s> Estimator<'s> {
         let most = match self.values(expression) {
             Some(values) => {
                 let each = values.into_iter().map(Most::of);
-                // What is not there ends the evaluation.
+                // An undefined value ends the evaluation.
                 each.reduce(Most::or).unwrap_or(Most {
                     number: Some(0),
                     ..Most::SCALAR
@@ -249,7 +249,7 @@ impl<'s> Estimator<'s> {
                 self.most(&item.subscript_expr)?;
                 Most::anything(self.most(&item.expr)?.bytes)
             }
-            // The engine knows no function, and finds every variable among the values.
+            // The engine has no functions, and finds every variable among the values.
             ast::Expr::Call(_) | ast::Expr::Var(_) => Most::SCALAR,
         })
     }

@@ -1,5 +1,5 @@
-//! Which part of a template failed and what it lacked, for messages. Evaluates again what
-//! failed already, so the bounds of evaluation hold here too.
+//! For messages: which part of a template failed and what it lacked. Evaluates the
+//! failed part again, so the bounds of evaluation apply here too.
 
 use minijinja::ErrorKind;
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ pub(in crate::procedure) fn failing<'a>(
     }
 }
 
-/// Names what `source` reads and `scope` lacks, if that is why it failed.
+/// Names the variables that `source` reads and `scope` lacks, if that is why it failed.
 pub(super) fn undefined(source: &str, scope: &Map<String, Value>) -> Option<String> {
     let mut rest = source;
     while let Some((_, inner)) = rest.split_once("{{") {
@@ -48,7 +48,7 @@ pub(super) fn undefined(source: &str, scope: &Map<String, Value>) -> Option<Stri
     None
 }
 
-/// `None` where the expression `code` can be evaluated, or fails for another reason.
+/// `None` if the expression `code` can be evaluated, or fails for another reason.
 fn undefined_in(code: &str, scope: &Map<String, Value>) -> Option<String> {
     let compiled = environment().compile_expression(code).ok()?;
     let is_undefined = match compiled.eval(scope) {

@@ -1,5 +1,5 @@
-//! Holds the tools on offer against the pins. No child is started before the
-//! pins are known: without them a changed tool would pass for a new one.
+//! Compares the tools on offer with the pins. No child is started before the pins are
+//! read: without them a changed tool would pass for a new one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -128,9 +128,9 @@ impl State {
 }
 
 impl State {
-    /// A skill may ask the client while none of its tools is another than what was
-    /// approved, and some are approved. A tool that is only new cannot be called, so
-    /// no question comes from it.
+    /// A skill may ask the client while none of its tools differs from what was
+    /// approved, and some are approved. A new tool cannot be called, so no question
+    /// comes from it.
     pub(super) fn allow_questions(&self) {
         for child in self.children.values() {
             let judged = self.judged.get(&child.spec.name);
@@ -148,8 +148,8 @@ impl State {
     }
 }
 
-/// Starts a child once the pins are known; a start that fails for want of them
-/// is tried again like any other.
+/// Starts a child once the pins are read; a start that fails because they cannot be is
+/// retried like any other.
 pub(super) struct GatedLauncher {
     core: Weak<Core>,
     launcher: Arc<dyn ChildLauncher>,

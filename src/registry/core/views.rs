@@ -37,7 +37,7 @@ impl Core {
     pub(in crate::registry) fn pending_approvals(&self) -> Vec<PendingApproval> {
         let pending = |offered: OfferedTool| {
             let why = match offered.approval {
-                // Nobody can decide what has not been compared with the pins yet.
+                // A tool that is not compared with the pins yet needs no decision.
                 ApprovalState::Approved | ApprovalState::Unknown => return None,
                 ApprovalState::New => "nobody has approved it yet",
                 ApprovalState::Changed(_) => "it is not what was approved any more",
@@ -117,7 +117,7 @@ impl Core {
         ready.map(|(client, _)| client.clone()).collect()
     }
 
-    /// Keeps a list for the time in which the skill does not run.
+    /// Keeps a list for while the skill does not run.
     pub(in crate::registry) fn cache_list(&self, skill: &SkillName, list: List, items: Items) {
         let mut state = self.state();
         let known = state.table.skills().get(skill);

@@ -1,5 +1,5 @@
-//! An exchange of one request, answered in the task of its connection: each task of its
-//! own would wake another thread.
+//! Answers an exchange of one request in the task of its connection: a task of its own
+//! would wake another thread.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -17,8 +17,8 @@ use tokio::runtime::Handle;
 use crate::server::mcp::Mcp;
 use crate::wire::{Exchange, Messages, Outbox};
 
-/// Work that whoever waits for its result polls. Dropped before its end it goes on in a
-/// task of its own.
+/// Work that is polled by the caller that awaits its result. If it is dropped before
+/// its end, it continues in a task of its own.
 pub(super) struct Attended(Option<BoxFuture<'static, ()>>);
 
 impl Attended {
@@ -82,7 +82,7 @@ pub(super) async fn answer(service: Mcp, mut exchange: Exchange, peer: SilentPee
             biased;
             handled = &mut handling => break handled,
             message = exchange.receive() => {
-                // It was cancelled, or nobody is left who reads its answer.
+                // It was cancelled, or nobody reads its answer any more.
                 cancel.cancel();
                 if message.is_none() {
                     break handling.await;

@@ -1,5 +1,5 @@
-//! Reading the bodies of requests: each within its bound and its time, and all of them
-//! together within the memory that they may have.
+//! Reads the bodies of requests: each within its bound and its time, and all together
+//! within a memory budget.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use crate::limits::{HTTP_BODY_BYTES_PER_SECOND_MIN, HTTP_BODY_SECONDS_MAX};
 use crate::meter::http::{self as meter, RateLimit};
 
-/// The unit in which memory is given out.
+/// The unit of the memory budget.
 const KILOBYTE: usize = 1024;
 
 pub(super) struct Bodies {
@@ -72,8 +72,8 @@ pub(super) async fn read(
             return Err(too_long(bodies.bytes_max));
         }
         if needed > granted * KILOBYTE {
-            // What is announced is taken at once, so that two long bodies do not wait
-            // for each other half read.
+            // The announced length is reserved at once, so that two long bodies do not
+            // wait for each other half read.
             let wanted = length.unwrap_or(0).max(needed).div_ceil(KILOBYTE);
             let more = u32::try_from(wanted - granted).unwrap_or(u32::MAX);
             let more = timeout_at(deadline, bodies.space.clone().acquire_many_owned(more)).await;

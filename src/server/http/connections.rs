@@ -1,5 +1,5 @@
-//! The connections of the server: how many there may be, from one address and in all,
-//! and how long one may leave its request unsent or its answer unread.
+//! The connections of the server: their number, from one address and in total, and how
+//! long a request may stay unsent or an answer unread.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -27,8 +27,8 @@ use crate::limits::{
 };
 use crate::meter::http::{self as meter, RateLimit};
 
-/// The places for connections. No address can take all of them, since what it needs for
-/// that is no key; trusted proxies can.
+/// The slots for connections. No single address can take all of them, because
+/// connecting takes no key; trusted proxies can.
 pub(super) struct Places {
     free: Arc<Semaphore>,
     of_an_address_max: usize,
@@ -36,7 +36,7 @@ pub(super) struct Places {
     taken: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One place, free again when it is dropped.
+/// One slot, released when it is dropped.
 struct Place {
     places: Arc<Places>,
     address: IpAddr,

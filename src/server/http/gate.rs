@@ -1,5 +1,5 @@
-//! Who may come in. The checks are in the order of their cost: each one is passed
-//! before the next costs anything.
+//! Decides which requests are served. Checks are ordered by cost: each one passes
+//! before the next, more expensive one runs.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,11 +30,11 @@ use crate::store::keys::KeyStore;
 use crate::telemetry::audit;
 use crate::tools::profile::Profile;
 
-/// Names of this machine for itself.
+/// Names for this machine itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 pub(super) struct Gate {
-    /// Present where one person at this machine is served, and nobody else.
+    /// Present if only one person at this machine is served.
     local: Option<Local>,
     pub(super) pages: PageSessions,
     hosts: Vec<String>,
@@ -56,7 +56,7 @@ pub(super) struct Gate {
     clock: Arc<dyn Clock>,
 }
 
-/// The user at this machine, whose one key is in a link that works once.
+/// The user at this machine, whose only key is in a link that works once.
 struct Local {
     grants: Arc<Grants>,
     is_used: AtomicBool,
@@ -77,7 +77,7 @@ pub(super) struct UsableKeys {
     pub(super) expire_soon: u64,
 }
 
-/// A request that was let in.
+/// A request that passed the gate.
 #[derive(Clone)]
 pub(super) struct Visitor {
     pub(super) key: Arc<Key>,
@@ -86,13 +86,13 @@ pub(super) struct Visitor {
     turn: Turn,
 }
 
-/// A place among the open requests of a key, held until the last copy is dropped.
+/// A slot among the open requests of a key, held until the last copy is dropped.
 #[derive(Clone)]
 pub(super) struct Turn(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
 impl Turn {
-    /// Gives the place back while copies are still about to be dropped, so that the
-    /// client finds it free once it has its answer.
+    /// Releases the slot while copies are still about to be dropped, so that the client
+    /// finds it free once it has its answer.
     pub(super) fn end(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -107,7 +107,8 @@ impl Visitor {
         self.turn.clone()
     }
 
-    /// Counts the requests of a batch; the first one was counted when it came in.
+    /// Counts the requests of a batch; the first one was counted when the batch
+    /// arrived.
     pub(super) fn count_batch(&self, requests: usize) -> Result<(), Refusal> {
         let more = u32::try_from(requests.saturating_sub(1)).unwrap_or(u32::MAX);
         let Some(more) = NonZeroU32::new(more) else {
@@ -181,8 +182,8 @@ impl Gate {
         let forwarded = headers.get_all("x-forwarded-for").iter();
         let forwarded = forwarded.map(|value| value.to_str().unwrap_or_default());
         let addresses: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
-        // The last one that is no proxy of ours: those before it are the client's words,
-        // also where a proxy's own word cannot be read.
+        // The last one that is not a proxy of ours: those before it are the client's
+        // claim, even if a proxy's own entry cannot be parsed.
         for address in addresses.into_iter().rev() {
             match parse_forwarded(address.trim()) {
                 None => return peer,
@@ -193,8 +194,9 @@ impl Gate {
         peer
     }
 
-    /// Refuses a request that another site's page has a browser send. Balancers ask
-    /// `/health/live` and `/health/ready` by an address, which DNS cannot make a page's own.
+    /// Refuses a request that another site's page has a browser send. Load balancers
+    /// use `/health/live` and `/health/ready` by IP address, which DNS cannot give to a
+    /// page.
     pub(super) fn check_origin(
         &self,
         address: IpAddr,
@@ -207,7 +209,7 @@ impl Gate {
         let name = without_port(host);
         let is_own = self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
             || is_probe && is_address(name);
-        // A second one could be what a proxy has looked at.
+        // With two, a proxy may have checked the other one.
         if hosts.next().is_some() || !is_own {
             meter::AUTH_FAILURES.increment(AuthFailure::WrongHost);
             self.record_refused(address, "host.refused", "host", host);
@@ -270,7 +272,7 @@ impl Gate {
         };
         let key = checked.map_err(|refusal| self.refused(address, &refusal, event))?;
         if let Some(at) = self.ring.touch_due(&key.id).filter(|_| !self.is_local()) {
-            // That a key was used is no reason to fail.
+            // Failing to record the use must not fail the request.
             if let Err(error) = self.store.touch_key(key.id.clone(), at).await {
                 tracing::warn!(%error, "the use of a key was not recorded");
             }
@@ -299,8 +301,9 @@ impl Gate {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What answers a request without a valid key. Those with one come in from the same
-    /// address all the same: it can be that of a proxy, or of a browser with a bad page.
+    /// The answer to a request without a valid key. Requests with one are served from
+    /// the same address all the same: it may be that of a proxy, or of a browser with a
+    /// malicious page.
     fn refused(&self, address: IpAddr, refusal: &keys::Refusal, event: &str) -> Refusal {
         if let Some(until) = self.refused_until(&address) {
             meter::AUTH_LIMITED.increment(());
@@ -404,12 +407,12 @@ impl Gate {
         Ok(crate::store::keys::refresh(&*self.store, &self.ring).await?)
     }
 
-    /// Whether a key that was let in would be let in now.
+    /// Whether a key that was accepted is still usable.
     pub(super) fn is_usable(&self, key: &KeyId) -> bool {
         self.ring.find(key).is_some()
     }
 
-    /// Counts the keys that let somebody in now.
+    /// Counts the keys that are usable now.
     pub(super) async fn usable_keys(&self) -> Result<UsableKeys, Failure> {
         self.refresh().await?;
         let usable = self.ring.usable();
@@ -445,7 +448,7 @@ fn per_minute(most: u32) -> Quota {
     Quota::per_minute(NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN))
 }
 
-/// Whether a page comes from the very address that it asks, whose name was checked.
+/// Whether a page's origin is the address it requests, whose name was checked.
 pub(super) fn is_same_origin(origin: &str, host: &str) -> bool {
     let authority = origin.split_once("://");
     authority.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))

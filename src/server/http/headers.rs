@@ -1,4 +1,4 @@
-//! What the headers of a request to `/mcp` say, and whether they agree with its body.
+//! The headers of a request to `/mcp`, and whether they agree with its body.
 
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use base64::Engine as _;
@@ -46,7 +46,7 @@ pub(super) fn is_stateless(headers: &HeaderMap, frame: &Frame) -> bool {
     is_newest(headers) || version.is_some_and(|version| version.as_str() >= newest)
 }
 
-/// Clients of revision 2026-07-28 repeat in headers what proxies may want to know.
+/// Clients of revision 2026-07-28 repeat in headers what proxies may need.
 pub(super) fn check_stateless(headers: &HeaderMap, frame: &Frame) -> Result<(), Refusal> {
     let id = id_of(frame);
     let mismatch = |message: String| {

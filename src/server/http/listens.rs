@@ -1,5 +1,5 @@
-//! The `subscriptions/listen` of revision 2026-07-28 that are open: they last as long as
-//! their clients, so they have to end with their keys.
+//! The open `subscriptions/listen` streams of revision 2026-07-28: they last as long as
+//! their clients, so they must end with their keys.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -87,7 +87,7 @@ pub(crate) struct HttpParts {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) health: Health,
     pub(crate) view: View,
-    /// The grants of the one person who is served, through the page alone.
+    /// The grants of the only person who is served, through the page.
     pub(crate) local: Option<Arc<Grants>>,
 }
 
@@ -101,16 +101,16 @@ struct Http {
     view: View,
     silent_peer: SilentPeer,
     keys_announced: watch::Receiver<u64>,
-    /// The exchanges that are not over.
+    /// The open exchanges.
     exchanges: TaskTracker,
     /// Cancelled by the signal to end.
     draining: CancellationToken,
-    /// Cancelled when no more connections are accepted: what would last as long as its
-    /// client ends itself.
+    /// Cancelled when no more connections are accepted: streams without an end then
+    /// end.
     ending: CancellationToken,
 }
 
-/// The id of a request, under which the log has it.
+/// The id of a request in the log.
 #[derive(Clone)]
 struct RequestId(String);
 
@@ -119,8 +119,8 @@ struct RequestId(String);
 struct Peer(IpAddr);
 
 impl Server {
-    /// Serves HTTP until `shutdown` is cancelled and what was begun is answered. Fails
-    /// if it cannot listen, and without a usable key. `listening` gets the addresses.
+    /// Serves HTTP until `shutdown` is cancelled and open requests are answered. Fails
+    /// if it cannot listen, or has no usable key. `listening` gets the addresses.
     pub(crate) async fn serve_http(
         self: Arc<Self>,
         parts: HttpParts,
@@ -192,7 +192,7 @@ impl Server {
         };
         let until_signal = async {
             shutdown.cancelled().await;
-            // Balancers learn it from /health/ready, and send nothing more.
+            // Load balancers notice by /health/ready, and send nothing more.
             http.draining.cancel();
             if !http.gate.is_local() {
                 sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
@@ -241,8 +241,8 @@ impl Http {
         }
     }
 
-    /// Ends the streams of keys that are no longer usable: on these no request comes that
-    /// would be refused.
+    /// Ends the streams of keys that are no longer usable: a stream sends no requests
+    /// that could be refused.
     async fn follow_keys(&self) {
         let mut turns = interval(Duration::from_secs(HTTP_KEYS_FOLLOWED_SECONDS));
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -262,7 +262,7 @@ impl Http {
         }
     }
 
-    /// The thread of what a caller without a session does: its key's day.
+    /// The thread of a caller without a session: its key and the day.
     fn day_of(&self, visitor: &Visitor) -> String {
         let now = self.server.dispatch.clock().now().to_iso();
         let day = now.split('T').next().unwrap_or_default();

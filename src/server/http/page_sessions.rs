@@ -10,8 +10,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::keys::{KeyHash, KeyId};
 use crate::limits::{VIEW_SESSION_IDLE_SECONDS, VIEW_SESSIONS_MAX};
 
-/// By the hash of their text, of which a browser keeps one half as a cookie. Cookies go to
-/// every port of a host, and what listens there may be a skill.
+/// Sessions by the hash of their text, half of which is a cookie. Browsers send cookies
+/// to every port of a host, and what listens there may be a skill.
 pub(super) struct PageSessions {
     open: Mutex<HashMap<[u8; 32], PageSession>>,
     clock: Arc<dyn Clock>,

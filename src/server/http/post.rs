@@ -88,9 +88,9 @@ pub(super) async fn get(
     }
 }
 
-/// The official clients reconnect for ever to a stream that ends without an answer, as
-/// that of a cancelled call does, and some without an id, which takes over the stream
-/// that they have. 405 is the other answer that the protocol has, and they stop.
+/// The official clients reconnect forever to a stream that ends without an answer, such
+/// as that of a cancelled call, and some without an id, which takes over the stream
+/// that they have. 405 is the other answer that the protocol allows, and stops them.
 fn nothing_to_resume() -> Refusal {
     let message = "this stream has nothing more; call again what was not answered";
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "nothing_to_resume", message)
@@ -131,7 +131,7 @@ async fn find(
     let found = http.sessions.find(&http.server, visitor, id).await;
     let found = found.map_err(|failure| Refusal::failure(&failure))?;
     found.ok_or_else(|| {
-        // The same for another key's: whether that exists is not for this one to know.
+        // The same for another key's session, so that its existence is not revealed.
         let message = "there is no such session: initialize a new one";
         Refusal::json_rpc(StatusCode::NOT_FOUND, -32001, message.to_owned(), request)
     })
@@ -160,7 +160,8 @@ async fn unsessioned_exchange(
     let listens = frame.only_head().is_some_and(|head| head.method == LISTEN);
     let is_single = is_single(&frame);
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
-    // A caller without a session keeps its place in what goes on over several requests.
+    // A caller without a session keeps its identity for work that spans several
+    // requests.
     let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));
     let session = match listens {
         true => http.server.open_session(caller, connection.clone()),
@@ -171,7 +172,7 @@ async fn unsessioned_exchange(
     if listens {
         http.listens.add(visitor.key.id.clone(), &outbox.0);
     }
-    // A listening client waits; it does not keep Mimo at work.
+    // An idle listener must not keep Mimo busy.
     let turn = (!listens).then(|| visitor.turn());
     let mut work = match is_single {
         true => http.answer(exchange, session, connection, turn),
@@ -211,12 +212,12 @@ fn is_malformed(frame: &Frame) -> bool {
 fn whole_answer(first: &Messages) -> Option<&[u8]> {
     let mut lines = messages(&first.lines);
     let answer = lines.next()?;
-    // What a cancelled request has sent before is no answer.
+    // Messages that a cancelled request sent before are not an answer.
     let is_notification = answer.starts_with(b"{\"jsonrpc\":\"2.0\",\"method\":");
     (first.are_last && lines.next().is_none() && !is_notification).then_some(answer)
 }
 
-/// An exchange that goes on without its client, which can resume its stream.
+/// An exchange that continues without its client, which can resume its stream.
 async fn session_exchange(
     http: &Arc<Http>,
     visitor: &Visitor,
@@ -262,7 +263,7 @@ async fn session_exchange(
 enum First {
     /// The whole answer.
     Answer(Vec<u8>),
-    /// More than an answer, or one that takes long.
+    /// More than one answer, or one that takes long.
     Stream(Arc<EventStream>),
     /// Its request was cancelled.
     Nothing,
@@ -383,7 +384,7 @@ impl Http {
                 if let Some(announcing) = announcing {
                     announcing.await;
                 }
-                // Where nothing changes, the exchange goes on all the same.
+                // Without changes, the exchange continues all the same.
                 std::future::pending::<()>().await;
             };
             let stopping = async {

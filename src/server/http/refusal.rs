@@ -54,8 +54,7 @@ impl Refusal {
         Refusal::of(status, Document::JsonRpc(body))
     }
 
-    /// No usable key came with the request. Whatever the reason, all take as long and
-    /// look alike.
+    /// The request has no usable key. All reasons take the same time and look the same.
     pub(super) fn unauthorized(refusal: &keys::Refusal, event: &str) -> Refusal {
         let challenge = match refusal {
             // Without credentials there is no error code (RFC 6750, section 3.1).
@@ -71,7 +70,7 @@ impl Refusal {
             "event_id": event,
         });
         let refusal = Refusal::of(StatusCode::UNAUTHORIZED, Document::Plain(body));
-        // Its body is not read, so what follows is no request.
+        // Its body is not read, so the bytes that follow are not a request.
         refusal
             .header(header::WWW_AUTHENTICATE, challenge)
             .header(header::CONNECTION, "close")
@@ -97,7 +96,7 @@ impl Refusal {
         self.header(header::RETRY_AFTER, &seconds.max(1).to_string())
     }
 
-    /// With the id under which the log has this request.
+    /// Adds the request's id in the log.
     pub(super) fn with_request_id(mut self, id: &str) -> Refusal {
         if let Document::Plain(Value::Object(body)) = &mut self.body {
             body.insert("request_id".to_owned(), json!(id));

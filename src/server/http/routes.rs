@@ -1,4 +1,4 @@
-//! The pages of the server, and the way of every request to one of them.
+//! The routes of the server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,23 +27,24 @@ use crate::tools::health::{Readiness, ServerCounts};
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// Paths on which clients look for a way to sign in. They read JSON alone.
+/// Paths on which clients probe for authentication metadata. They accept JSON only.
 const SIGN_IN: [&str; 3] = ["/register", "/token", "/authorize"];
 const WELL_KNOWN: &str = "/.well-known/";
 
-/// Who is let in to a page.
+/// Who may use a route.
 enum Entry {
     Anyone,
     /// With a key in `Authorization`.
     Key,
-    /// With the cookie of somebody who has signed in to the page.
+    /// With the cookie of a browser that is signed in to the page.
     Session,
 }
 
-/// A page, whose name is its path, with its methods and its handlers.
+/// A route, named by its path, with its methods and its handlers.
 type Page = (Route, &'static str, MethodRouter<Arc<Http>>);
 
-/// Every page for programs that is not a sign-in probe. `schemas/openapi.json` says the same.
+/// Every route for programs except the sign-in probes. `schemas/openapi.json` has the
+/// same.
 fn pages() -> Vec<Page> {
     vec![
         (
@@ -61,7 +62,7 @@ fn pages() -> Vec<Page> {
     ]
 }
 
-/// The pages that a person's browser uses.
+/// The routes that a person's browser uses.
 fn view_pages() -> Vec<Page> {
     vec![
         (Route::Page, "GET", get(view::page)),
@@ -98,8 +99,7 @@ pub(super) fn router(http: &Arc<Http>) -> Router {
         .with_state(http.clone())
 }
 
-/// What browsers ask before they let a page of these origins use Mimo, and read answers
-/// that have a status of refusal too.
+/// CORS for pages of these origins, which may read error responses too.
 fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins.iter().filter_map(|origin| origin.parse().ok());
     CorsLayer::new()
@@ -115,7 +115,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(HTTP_PREFLIGHT_SECONDS))
 }
 
-/// The pages on the address for metrics alone.
+/// The routes on the address for metrics alone.
 pub(super) fn metrics_router() -> Router {
     Router::new()
         .route("/metrics", get(|| async { rendered() }))
@@ -193,7 +193,7 @@ fn method_of(method: &HttpMethod) -> Method {
     }
 }
 
-/// Who may ask for a route. Unknown paths need a key too, so that nobody without one can
+/// Who may use a route. Unknown paths need a key too, so that nobody without one can
 /// tell which exist.
 fn entry(route: Route, method: Method) -> Entry {
     match route {

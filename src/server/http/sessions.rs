@@ -45,13 +45,13 @@ pub(super) struct LiveSession {
     pub(super) requests: Arc<ClientRequests>,
     /// The exchanges whose requests are not all answered.
     exchanges: Mutex<Vec<Weak<Outbox>>>,
-    /// What belongs to no exchange.
+    /// Messages that belong to no exchange.
     pub(super) standing: Arc<EventStream>,
     connection: Arc<dyn Connection>,
     kept_bytes: KeptBytes,
     /// The streams of exchanges, the oldest first.
     streams: Mutex<Vec<Arc<EventStream>>>,
-    /// What the store has of the session.
+    /// The session as stored.
     kept: Mutex<Kept>,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -62,7 +62,7 @@ struct Kept {
     subscribed: Vec<String>,
 }
 
-/// What a client says of itself when it opens a session.
+/// The client's own description in its `initialize`.
 pub(super) struct Introduction {
     pub(super) protocol_version: String,
     pub(super) client_name: String,
@@ -85,7 +85,7 @@ impl Sessions {
         }
     }
 
-    /// A session that nobody knows yet, for the exchange that opens it.
+    /// A session that is not stored yet, for the exchange that opens it.
     pub(super) fn prepare(&self, server: &Arc<Server>, visitor: &Visitor) -> Arc<LiveSession> {
         LiveSession::start(
             server,
@@ -95,7 +95,7 @@ impl Sessions {
         )
     }
 
-    /// Keeps a session whose client has introduced itself.
+    /// Stores a session after its client has initialized it.
     pub(super) async fn open(
         &self,
         live: &Arc<LiveSession>,
@@ -120,8 +120,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// The session of this id, if it is one of the visitor's: one that another process
-    /// has opened is taken up here.
+    /// The session with this id, if it is the visitor's: one that another process
+    /// opened is loaded here.
     pub(super) async fn find(
         &self,
         server: &Arc<Server>,
@@ -168,7 +168,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends what was not used for long, and drops what nobody will resume.
+    /// Ends sessions that were unused for long, and drops streams that nobody will
+    /// resume.
     pub(super) async fn sweep(&self) -> Result<(), Failure> {
         let Timestamp(now) = self.clock.now();
         let since = Timestamp(now).plus_seconds(-self.idle_seconds);
@@ -258,7 +259,7 @@ impl LiveSession {
         &self.id
     }
 
-    /// Takes up a session as the store has it.
+    /// Loads a session from the store.
     async fn restore(&self, record: &Record) {
         let capabilities = serde_json::from_str(&record.capabilities);
         let capabilities: Map<String, Value> = capabilities.unwrap_or_default();
@@ -269,7 +270,7 @@ impl LiveSession {
         if let Some(catalog) = &self.session.catalog {
             let cancel = CancellationToken::new();
             for uri in &record.subscribed {
-                // What is gone meanwhile has no changes.
+                // A deleted resource has no changes.
                 let _ = catalog.subscribe(uri, Until::Unsubscribed, &cancel).await;
             }
         }
@@ -307,7 +308,7 @@ impl LiveSession {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers an exchange, whose requests another one may cancel.
+    /// Registers an exchange, whose requests other exchanges may cancel.
     pub(super) fn add_exchange(&self, outbox: &Arc<Outbox>) {
         let mut exchanges = self.exchanges();
         exchanges.retain(|each| each.strong_count() > 0);

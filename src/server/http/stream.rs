@@ -1,6 +1,6 @@
 //! Server-sent events: the messages of one exchange of a session, or those that belong
-//! to none. They are kept for a while, so that a client whose connection broke can
-//! resume where it was.
+//! to none. They are kept for a while, so that a client can resume after its connection
+//! broke.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -26,12 +26,12 @@ use crate::wire::Outbox;
 
 type Item = Result<Bytes, Infallible>;
 
-/// The id of the stream with what belongs to no exchange.
+/// The id of the stream for messages that belong to no exchange.
 pub(super) const STANDING: &str = "0";
 
 /// A stream of a session.
 pub(super) struct EventStream {
-    /// Begins the id of each event.
+    /// The prefix of each event's id.
     id: String,
     log: Mutex<Log>,
     changed: Notify,
@@ -159,8 +159,8 @@ impl EventStream {
         }
     }
 
-    /// The events after the one of this number, or those that nobody has read. An earlier
-    /// reader is ended.
+    /// The events after this number, or those that nobody has read. An earlier reader
+    /// is ended.
     pub(super) fn read(self: &Arc<Self>, after: Option<u64>) -> Response {
         let (reader, read) = {
             let mut log = self.log();
@@ -200,7 +200,7 @@ impl Reader {
     async fn next(&mut self) -> Option<Bytes> {
         if !self.is_primed {
             self.is_primed = true;
-            // The client then knows an id to resume from before the first message.
+            // Gives the client an id to resume from before the first message.
             let (id, last) = (&self.stream.id, self.next - 1);
             return Some(format!("id: {id}-{last}\nretry: {HTTP_RETRY_MILLIS}\ndata:\n\n").into());
         }

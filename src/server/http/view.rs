@@ -22,8 +22,8 @@ use crate::keys::{self, Key};
 use crate::telemetry::audit;
 use crate::view::{self, File};
 
-/// Scripts and styles come from here alone, nothing leads elsewhere, and no text becomes
-/// HTML. Drawings are images, in which nothing runs.
+/// Content security policy: scripts and styles only from here, no links elsewhere, and
+/// no text becomes HTML. Drawings are images, in which no script runs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' blob:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'; \
@@ -37,8 +37,8 @@ impl Gate {
         headers: &HeaderMap,
         event: &str,
     ) -> Result<Visitor, Refusal> {
-        // To a browser, what another port of this machine serves is the same site: only
-        // the origin tells them apart.
+        // To a browser, another port of this machine is the same site: only the origin
+        // distinguishes them.
         let text = |name: HeaderName| headers.get(name)?.to_str().ok();
         let origin = text(header::ORIGIN).zip(text(header::HOST));
         if !origin.is_some_and(|(origin, host)| is_same_origin(origin, host)) {
@@ -191,7 +191,7 @@ fn secret(mut response: Response) -> Response {
     response
 }
 
-/// The half that a page of this origin keeps.
+/// The half that only a page of this origin has.
 const PAGE_HALF: HeaderName = HeaderName::from_static("mimo-page");
 
 fn session_text(headers: &HeaderMap) -> Option<String> {
@@ -199,7 +199,7 @@ fn session_text(headers: &HeaderMap) -> Option<String> {
     Some(format!("{}.{page}", cookie(headers)?))
 }
 
-/// Cookies are shared by all ports of a host, on each of which may be a Mimo.
+/// Cookies are shared by all ports of a host, and each may have a Mimo.
 fn cookie_name(headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)

@@ -1,7 +1,7 @@
-//! Mends the definitions that a skill lists. Clients throw a whole list away for
-//! one definition that breaks the protocol's schema, so that one wrong field would
-//! cost every tool. A field with one possible meaning gets it, an optional one is
-//! dropped, and only an item that stays unusable is left out. Pure.
+//! Repairs the definitions that a skill lists. Clients reject a whole list for one
+//! definition that breaks the protocol's schema, so one wrong field would cost every
+//! tool. A field with one possible meaning gets it, an optional one is dropped, and
+//! only an item that stays unusable is left out. Pure.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -71,7 +71,7 @@ pub struct Mended {
     pub(super) note: Option<String>,
 }
 
-/// Mends an item of a list; fails with the reason why it is left out.
+/// Repairs an item of a list; fails with the reason why it is left out.
 pub fn mend(list: List, raw: &RawValue) -> Result<Mended, String> {
     let Ok(Value::Object(mut item)) = serde_json::from_str(raw.get()) else {
         return Err("it is no JSON object".to_owned());
@@ -173,7 +173,7 @@ pub(super) fn mend_resource(
     Ok(())
 }
 
-/// Mends the `annotations` of a resource or of a block of content.
+/// Repairs the `annotations` of a resource or of a content block.
 pub(super) fn mend_annotations(item: &mut Item, fixes: &mut Fixes) {
     mend_object(item, "annotations", fixes, |annotations, path, fixes| {
         let is_role = |role: &Value| role == "user" || role == "assistant";
@@ -218,7 +218,7 @@ fn check_name(item: &Item) -> Result<(), String> {
     }
 }
 
-/// Drops an optional field that is not as it should be.
+/// Drops an optional field of the wrong type.
 pub(super) fn keep_if(
     item: &mut Item,
     field: &str,
@@ -232,7 +232,7 @@ pub(super) fn keep_if(
     }
 }
 
-/// Mends an optional field that is an object, and drops it where it is none.
+/// Repairs an optional field that is an object, and drops it if it is not one.
 fn mend_object(
     item: &mut Item,
     field: &str,
@@ -245,7 +245,7 @@ fn mend_object(
     }
 }
 
-/// Mends an optional list of objects: it loses those that `mend` refuses.
+/// Repairs an optional list of objects: those that `mend` refuses are removed.
 pub(super) fn mend_list(
     item: &mut Item,
     field: &str,

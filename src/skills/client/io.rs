@@ -62,7 +62,7 @@ pub(super) async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send
                 idle = 0;
             }
         }
-        if idle > limits::SKILL_IDLE_BYTES_MAX {
+        if idle > limits::SKILL_UNSOLICITED_BYTES_MAX {
             idle -= limits::READ_BYTES;
             tokio::time::sleep(Duration::from_millis(limits::SKILL_PAUSE_MILLIS_MAX)).await;
         }
@@ -73,7 +73,7 @@ pub(super) async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send
     inner.pipe_ended("it closed its stdout");
 }
 
-/// Whether the line was of use to anyone.
+/// Whether the line was of any use.
 fn on_line(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
     match line {
         Line::Whole(line) => {

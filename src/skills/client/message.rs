@@ -10,7 +10,7 @@ use crate::limits::{BANNER_BRACES_MAX, BATCH_MEMBERS_MAX};
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
     Response {
-        /// Absent where it is no id that Mimo gives.
+        /// Absent if it is not an id that Mimo uses.
         id: Option<u64>,
         /// The result, or the error.
         outcome: Result<&'a RawValue, &'a RawValue>,

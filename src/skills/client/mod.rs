@@ -39,9 +39,9 @@ pub use requests::{ServerInfo, Tool};
 
 /// The client that Mimo serves over stdio, as far as skills may reach it.
 pub trait DownstreamClient: Send + Sync {
-    /// Ready once the client's capabilities are known, or will not be.
+    /// Ready once the client's capabilities are known, or never will be.
     fn wait_initialized(&self) -> BoxFuture<'static, ()>;
-    /// What a skill may ask the client for.
+    /// The capabilities of the client that a skill may use.
     fn capabilities(&self) -> Map<String, Value>;
     /// Forwards a skill's request; gives the client's result or JSON-RPC error.
     fn send_request(
@@ -54,7 +54,7 @@ pub trait DownstreamClient: Send + Sync {
     fn notify(&self, skill: &SkillName, method: &str, params: Option<&RawValue>);
 }
 
-/// Stands for the absence of a client: every question is refused.
+/// Used when there is no client: every question is refused.
 pub(crate) struct NoClient;
 
 impl DownstreamClient for NoClient {
@@ -86,7 +86,7 @@ impl DownstreamClient for NoClient {
 /// Takes the `params` of a call's progress notifications.
 pub(crate) type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 
-/// Who takes what a skill sends during a call.
+/// The recipients of what a skill sends during a call.
 #[derive(Clone, Default)]
 pub struct CallHandlers {
     pub progress: Option<Progress>,
@@ -102,7 +102,7 @@ pub struct CallHandlers {
 /// How often a skill broke the protocol.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Lines that are no message.
+    /// Lines that are not messages.
     pub junk: AtomicU64,
     /// Lines that are too long.
     pub oversize: AtomicU64,
@@ -137,13 +137,13 @@ struct Inner {
     question_budget: Mutex<Budget>,
     /// Whether its questions are forwarded.
     may_ask: AtomicBool,
-    /// The folders that the skill may use: it is told of no roots outside of them.
+    /// The folders that the skill may use: it gets no roots outside of them.
     granted: Vec<PathBuf>,
     on_junk: OnJunk,
     faults: Faults,
 }
 
-/// Takes a line of the skill's that is no message.
+/// Gets each line of the skill that is not a message.
 pub(crate) type OnJunk = Box<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
@@ -158,9 +158,9 @@ struct State {
     subscribed: HashSet<String>,
     /// Calls in a row that timed out since the skill sent its last message.
     silent_timeouts: u32,
-    /// The last lines that were no message.
+    /// The last lines that were not messages.
     junk: VecDeque<String>,
-    /// Why no request is taken any more.
+    /// Why requests are no longer accepted.
     closed: Option<String>,
 }
 
@@ -168,12 +168,12 @@ type Response = Result<Box<RawValue>, CallError>;
 
 struct PendingRequest {
     reply: oneshot::Sender<Response>,
-    /// Whether a client waits for it: not the handshake, nor a list.
+    /// Whether a client waits for it, unlike the handshake or a list.
     is_awaited: bool,
     handlers: CallHandlers,
 }
 
-/// A line and its share of the bytes that may be queued.
+/// A line and its permits of the queue's byte budget.
 struct Outgoing(String, Option<OwnedSemaphorePermit>);
 
 impl SkillClient {
@@ -325,7 +325,7 @@ impl SkillClient {
         state.notes.values().flatten().cloned().collect()
     }
 
-    /// The beginnings of the last lines that were no message.
+    /// The beginnings of the last lines that were not messages.
     pub fn junk_lines(&self) -> Vec<String> {
         self.0.state().junk.iter().cloned().collect()
     }
@@ -338,7 +338,7 @@ impl SkillClient {
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock; the data is whole in any case.
+        // Nothing panics while holding the lock; the data is consistent in any case.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -393,7 +393,7 @@ impl Inner {
         room.is_ok_and(|room| self.out.try_send(Outgoing(line, Some(room))).is_ok())
     }
 
-    /// Keeps a line that is no message for those who look for what went wrong.
+    /// Keeps a line that is not a message, for diagnosis.
     fn keep_junk(&self, line: &[u8]) {
         self.faults.junk.fetch_add(1, Ordering::Relaxed);
         let line = &line[..line.len().min(limits::SKILL_LOG_LINE_BYTES_MAX)];
@@ -414,7 +414,7 @@ impl Inner {
         let pending = id.and_then(|id| self.state().pending.remove(&id));
         match pending {
             Some(pending) => {
-                // The caller may just have gone.
+                // The caller may be gone.
                 let _ = pending.reply.send(response);
                 true
             }
@@ -469,7 +469,7 @@ fn uri_of(params: Option<&RawValue>) -> Option<String> {
 struct RequestGuard<'a> {
     inner: &'a Inner,
     id: u64,
-    /// Whether the skill is told.
+    /// Whether the skill is notified.
     notify: bool,
 }
 

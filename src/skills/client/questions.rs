@@ -1,4 +1,4 @@
-//! The requests of a skill's own: questions to the client, in the skill's name.
+//! A skill's own requests: questions to the client, in the skill's name.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -130,8 +130,8 @@ fn answer(inner: &Inner, id: &str, member: &str, value: &str) {
     }
 }
 
-/// The client's roots that are inside of what the skill was granted. A server that
-/// takes the roots for its own folders would be of no use with any others.
+/// The client's roots within the skill's grants. A server that takes the roots for its
+/// own folders could not use others.
 fn granted_roots(result: &RawValue, granted: &[PathBuf]) -> String {
     let mut result: Value = serde_json::from_str(result.get()).unwrap_or_default();
     if let Some(roots) = result["roots"].as_array_mut() {

@@ -1,4 +1,4 @@
-//! The requests that Mimo itself makes: the handshake, the tool list, a call.
+//! Mimo's own requests: the handshake, the tool list, a call.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const PROPOSED: &str = "2025-11-25";
 
 const SUPPORTED: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", PROPOSED];
 
-/// What a skill answered to `initialize`.
+/// A skill's result of `initialize`.
 #[derive(Clone, Debug)]
 pub struct ServerInfo {
     pub revision: String,
@@ -53,7 +53,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Reads a definition; fails with the reason why it is of no use.
+    /// Parses a definition; fails with the reason why it is unusable.
     pub(crate) fn read(raw: &RawValue) -> Result<Tool, String> {
         #[derive(Deserialize)]
         struct Definition {
@@ -151,7 +151,7 @@ impl SkillClient {
         Ok(ServerInfo { revision, result })
     }
 
-    /// All tools of the skill that are of use.
+    /// All usable tools of the skill.
     pub(crate) async fn tools(&self) -> Result<Arc<[Tool]>, Failure> {
         let list = List::Tools;
         let (items, mut notes) = self.pages(list).await.map_err(CallError::into_failure)?;
@@ -224,7 +224,7 @@ impl SkillClient {
                 .await;
             let page = match page {
                 Ok(page) => page,
-                // A capability may be declared for nothing.
+                // A skill may declare a capability that it lacks.
                 Err(CallError::Upstream(error)) if number > 0 || is_unknown_method(&error) => {
                     notes.add(format!("{method}: the list ends with an error: {error}"));
                     return Ok((items, notes));

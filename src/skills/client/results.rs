@@ -1,6 +1,6 @@
-//! Mends the results that a skill sends. Clients refuse a whole result for one
-//! member that breaks the protocol's schema, and what it says would be lost. A valid
-//! result stays byte for byte. Pure.
+//! Repairs the results that a skill sends. Clients reject a whole result for one member
+//! that breaks the protocol's schema, and its content would be lost. A valid result
+//! stays byte for byte. Pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const LATER: [&str; 5] = [
     "requestState",
 ];
 
-/// Names, in `_meta`, the server that answers, which to clients is Mimo.
+/// The key in `_meta` with the answering server, which to clients is Mimo.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The result of a request for `method`, which may be about the resource `uri`, as
@@ -67,7 +67,7 @@ pub fn mend_result(method: &str, uri: Option<&str>, raw: &RawValue) -> Option<Bo
     to_raw_value(&result).ok()
 }
 
-/// The member of a result that says what was asked for.
+/// The member of a result with its content.
 fn member_of(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" => Some("content"),
@@ -126,7 +126,7 @@ fn mend_call(result: &mut Item) {
     result.insert("content".to_owned(), Value::Array(blocks));
 }
 
-/// What a result without content says: its structured content, or else the members
+/// The content of a result without any: its structured content, or else the members
 /// that the protocol does not have.
 fn untold(result: &Item) -> Option<Value> {
     if let Some(structured) = result.get("structuredContent") {
@@ -139,8 +139,8 @@ fn untold(result: &Item) -> Option<Value> {
     (!own.is_empty()).then(|| as_text(Value::Object(own)))
 }
 
-/// A block of content as one that the protocol has. What is none becomes a text, so
-/// that nothing is lost; a null has nothing to say.
+/// A content block in the protocol's form. Anything else becomes a text block, so that
+/// nothing is lost; null has no content.
 fn mend_block(block: Value) -> Option<Value> {
     match block {
         Value::Null => None,
@@ -152,7 +152,7 @@ fn mend_block(block: Value) -> Option<Value> {
     }
 }
 
-/// Mends a block; whether it is one then.
+/// Repairs a block; returns whether it is valid now.
 fn is_block(block: &mut Item) -> bool {
     if !block.contains_key("type") && has_text(block, "text") {
         block.insert("type".to_owned(), "text".into());
@@ -265,7 +265,7 @@ fn has_uri(item: &Item) -> bool {
     item.get("uri").and_then(Value::as_str).is_some_and(is_uri)
 }
 
-/// A block with a value's own text, or else its JSON.
+/// A text block with the value's text, or else its JSON.
 fn as_text(value: Value) -> Value {
     json!({"type": "text", "text": text_of(value)})
 }

@@ -1,7 +1,7 @@
-//! Mends the JSON Schemas in tool definitions. Clients compile them and hand them
-//! to model providers, which refuse a whole list for one keyword that is wrong. A
-//! keyword with one possible meaning gets it; any other wrong keyword is dropped,
-//! which only makes the schema accept more. Pure.
+//! Repairs the JSON Schemas in tool definitions. Clients compile them and pass them to
+//! model providers, which reject a whole list for one wrong keyword. A keyword with one
+//! possible meaning gets it; any other wrong keyword is dropped, which only makes the
+//! schema accept more. Pure.
 
 use std::collections::HashSet;
 
@@ -42,7 +42,7 @@ const DIALECTS: [&str; 4] = [
     "json-schema.org/draft/2020-12/schema",
 ];
 
-/// Mends the schema of a tool's arguments; fails where it is for no object.
+/// Repairs the schema of a tool's arguments; fails if it is not for an object.
 pub(super) fn mend_input(schema: &mut Value, fixes: &mut Fixes) -> Result<(), String> {
     let path = "/inputSchema";
     let object = as_object_schema(schema, path, fixes)?;
@@ -52,7 +52,7 @@ pub(super) fn mend_input(schema: &mut Value, fixes: &mut Fixes) -> Result<(), St
     Ok(())
 }
 
-/// Mends the schema of a tool's results; fails where it is for no object.
+/// Repairs the schema of a tool's results; fails if it is not for an object.
 pub(super) fn mend_output(schema: &mut Value, fixes: &mut Fixes) -> Result<(), String> {
     let path = "/outputSchema";
     walk(as_object_schema(schema, path, fixes)?, path, fixes);
@@ -132,7 +132,7 @@ fn walk(schema: &mut Schema, path: &str, fixes: &mut Fixes) {
     }
 }
 
-/// Mends one keyword's value; whether it can stay.
+/// Repairs one keyword's value; returns whether it can stay.
 fn mend_keyword(
     keyword: &str,
     value: &mut Value,
@@ -195,7 +195,7 @@ fn mend_keyword(
     }
 }
 
-/// Mends a schema below the top; whether it is one.
+/// Repairs a nested schema; returns whether it is one now.
 fn mend_schema(schema: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
     match schema {
         Value::Object(object) => walk(object, path, fixes),
@@ -205,7 +205,8 @@ fn mend_schema(schema: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
     true
 }
 
-/// Mends the schemas of a map. One that is none accepts anything from now on.
+/// Repairs the schemas of a map. An invalid one is replaced by one that accepts
+/// anything.
 fn mend_schemas(schemas: &mut Schema, path: &str, fixes: &mut Fixes) {
     for (name, schema) in schemas {
         let path = format!("{path}/{}", pointer_token(name));
@@ -216,7 +217,7 @@ fn mend_schemas(schemas: &mut Schema, path: &str, fixes: &mut Fixes) {
     }
 }
 
-/// A list of names, each once; whether it is one.
+/// Removes duplicates from a list of names; returns whether it is one.
 fn mend_names(value: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
     let Value::Array(names) = value else {
         return false;
@@ -332,8 +333,8 @@ fn resolved(root: &Schema, branch: Value) -> Option<Value> {
     root.get(group)?.get(name).cloned()
 }
 
-/// The last two things, which depend on everything else: references lead
-/// somewhere, and the properties at the top are objects, as the protocol demands.
+/// Last, because it depends on everything else: references resolve, and the properties
+/// at the top are objects, as the protocol demands.
 fn finish(schema: &mut Value, path: &str, fixes: &mut Fixes) {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         for (name, property) in properties {

@@ -1,4 +1,4 @@
-//! The output of npm and uv, and the errors that their words and codes stand for.
+//! Explains the output of npm and uv by known words and codes.
 
 use super::npmrc::Settings;
 use crate::diagnostics::clip;
@@ -20,8 +20,7 @@ impl Printed {
     }
 }
 
-/// Words of which one is in the output, the reason that they stand for, and the next
-/// step.
+/// Words to find in the output, the reason they indicate, and the next step.
 type Meaning = (&'static [&'static str], &'static str, &'static str);
 
 const NETWORK: &str =

@@ -1,5 +1,5 @@
-//! Where the account's settings say that Python packages come from: uv's own, and
-//! pip's where uv has none. uv itself reads no settings file in an install.
+//! The Python indexes in the account's settings: uv's own, and pip's if uv has none. uv
+//! itself reads no settings file in an install.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use crate::limits::INSTALL_SETTINGS_BYTES_MAX;
 const DEFAULT: &str = "UV_DEFAULT_INDEX";
 const MORE: &str = "UV_INDEX";
 
-/// The variables for uv, by the settings below `home`. What `environment` says counts
-/// more.
+/// The variables for uv, from the settings below `home`. Those in `environment` take
+/// precedence.
 pub(super) fn of(
     home: Option<&Path>,
     environment: &BTreeMap<String, String>,

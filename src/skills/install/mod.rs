@@ -32,7 +32,7 @@ use crate::{files, limits};
 use step::{Step, TREE};
 use tree::Tree;
 
-/// Receives what an install is doing, for a person.
+/// Receives the progress of an install, for a person.
 pub(crate) type Progress = Arc<dyn Fn(String) + Send + Sync>;
 
 /// The folder of all packages, in the data folder.
@@ -239,7 +239,7 @@ impl Installer {
         let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
         // Waits for another process that installs the same; the kernel frees the lock
         // of one that is killed. A blocking wait would outlast a Mimo that ends.
-        let look = Duration::from_millis(limits::INSTALL_LOCK_LOOK_MILLIS);
+        let look = Duration::from_millis(limits::INSTALL_LOCK_POLL_MILLIS);
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
@@ -256,7 +256,7 @@ impl Installer {
         let made = self.make(package, &partial, progress).await;
         let made = made.and_then(|(made, mut installed)| {
             installed.tree = tree_name(&folder, &installed.version);
-            // No process of the install runs now that could put a link in its place.
+            // No process of the install is left that could put a link in its place.
             Tree::open(&made, TREE).map_err(unusable)?;
             fs::rename(made.join(TREE), folder.join(&installed.tree)).map_err(unusable)?;
             let text = serde_json::to_vec_pretty(&installed).map_err(Failure::internal)?;

@@ -31,7 +31,7 @@ pub(super) fn of(home: Option<&Path>, variables: &BTreeMap<String, String>) -> S
     }
     let mut lines = String::new();
     for entry in entries(&text) {
-        // A word with a space would be two in what is written here.
+        // A word with a space would become two in the output.
         let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
         if hosts.contains(&entry.host) && is_word(&entry.login) && is_word(&entry.password) {
             lines.push_str(&format!(

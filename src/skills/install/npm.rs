@@ -140,7 +140,7 @@ async fn npm(
     let mut variables = environment(package, SETTINGS);
     // Addresses of uv's indexes may hold passwords, and install scripts would see them.
     variables.retain(|name, _| !name.starts_with("UV_") && name != netrc::VARIABLE);
-    // They ask no registry, and its address may hold a password.
+    // The scripts' steps ask no registry, and its address may hold a password.
     if arguments == SCRIPTS {
         variables.remove("npm_config_registry");
     }

@@ -1,5 +1,5 @@
-//! One program of an install, in a sandbox with network and nothing else of the
-//! skill's: no files, no variables, no secrets of its entry.
+//! One program of an install, in a sandbox with network and nothing of the skill's own:
+//! no files, variables or secrets of its entry.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(super) struct Step<'a> {
     /// The sandbox's private folder, which foreign code may have written to: Mimo reads
     /// it as a [`super::tree::Tree`] and writes nothing there.
     pub(super) folder: PathBuf,
-    /// Mimo's own files, of which a program may read those that it is given.
+    /// Mimo's own files; a program can read only those that it is given.
     pub(super) own: &'a Path,
     pub(super) settings: &'a Settings,
     /// Variables for uv.
@@ -106,7 +106,7 @@ impl Step<'_> {
         let tree = self.folder.join(TREE);
         let (program, arguments) = installed.command(self.package, &tree);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        // Foreign code: nothing of how registries are reached.
+        // Untrusted code gets nothing about how registries are reached.
         let environment = self.package.environment.clone();
         let spec = self.spec(&program, &arguments, environment, Network::None);
         let mut spec = spec.ok()?;

@@ -1,5 +1,5 @@
-//! What an install wrote. Install scripts and build hooks are foreign code and may have
-//! left links and pipes there, so Mimo reads nothing that lies outside of the tree, and
+//! The files of an install. Install scripts and build hooks are untrusted code and may
+//! have left links and pipes there, so Mimo reads nothing outside of the tree, and
 //! nothing but bounded regular files. No process of the install runs by then.
 
 use std::ffi::OsStr;

@@ -1,9 +1,10 @@
-//! Entries as other clients write them, brought into Mimo's own form: keys that mean
-//! something here are mapped, the others are named.
+//! Converts entries of other clients' files to Mimo's form: keys with a meaning here
+//! are mapped, the others are reported.
 
 use serde_json::{Map, Value, json};
 
-/// A number from here on counts milliseconds: no client's seconds are as many.
+/// A timeout from this number on is in milliseconds: no client's timeout has as many
+/// seconds.
 const MILLISECONDS_FROM: f64 = 1_000.0;
 
 /// Keys that have no meaning here, and why.
@@ -47,7 +48,7 @@ const APPROVALS: &str = "approvals of calls belong to your client";
 const TOOLS: &str = "choose tools in your client";
 const TEXT: &str = "it only describes the server";
 
-/// Brings `entry` into Mimo's own form. Gives what was ignored, with the reason.
+/// Converts `entry` to Mimo's own form. Returns the ignored keys, with reasons.
 pub(super) fn own_form(entry: &mut Value) -> Vec<String> {
     let Value::Object(entry) = entry else {
         return Vec::new();
@@ -110,7 +111,7 @@ pub(super) fn remote(entry: &Map<String, Value>) -> bool {
         .any(|key| entry.contains_key(*key))
 }
 
-/// Numbers and truth values where a text is meant; null where nothing is.
+/// Converts numbers and booleans to text where text is expected; null to nothing.
 fn texts(entry: &mut Map<String, Value>) {
     let text = |value: &mut Value| {
         if value.is_number() || value.is_boolean() {

@@ -1,5 +1,5 @@
-//! Where a server keeps its data, by its variables: in a file of the person's, or, where
-//! it would be beside its program, in the skill's private folder.
+//! Finds where a server keeps its data by its variables: in a file of the user's, or,
+//! if it would be beside its program, in the skill's private folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,8 +43,8 @@ const NOT_DATA: [&str; 18] = [
     "/private/etc",
 ];
 
-/// Points a server that keeps its data beside its program to the private folder; what to
-/// tell a person about it.
+/// Points a server that keeps its data beside its program to the private folder;
+/// returns a note for a person.
 pub(super) fn kept_privately(
     package: Option<&Package>,
     entries: &BTreeMap<String, String>,
@@ -88,7 +88,7 @@ pub(super) fn is_remote(entries: &BTreeMap<String, String>) -> bool {
     entries.any(|(name, value)| env::names_secret(name) || value.contains("://"))
 }
 
-/// The grants for the paths of `named` that can be given.
+/// The possible grants for the paths of `named`.
 pub(super) fn grants(named: &[(&str, PathBuf)], rules: &Rules) -> Vec<Grant> {
     let folders = named.iter().filter_map(|(_, path)| place(path));
     folders
@@ -96,7 +96,7 @@ pub(super) fn grants(named: &[(&str, PathBuf)], rules: &Rules) -> Vec<Grant> {
         .collect()
 }
 
-/// What to grant for `path`: the folder of a file that has it for itself, because servers
+/// The grant for `path`: its folder if the file has that for itself, because servers
 /// write a new file beside the old one and rename it; otherwise the file alone.
 fn place(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {

@@ -123,7 +123,7 @@ const SENSITIVE: [(&str, &[&str]); 4] = [
 pub(super) struct Asked<'a> {
     pub(super) text: &'a str,
     pub(super) access: Access,
-    /// The entry says that it is meant although it is sensitive.
+    /// The entry confirms it although it is sensitive.
     pub(super) known: bool,
 }
 
@@ -163,8 +163,8 @@ pub(super) fn allowed(asked: &Asked<'_>, rules: &Rules) -> Result<Grant, Refusal
     })
 }
 
-/// The most that a skill may have of `path` without a word of the person's: to write it,
-/// or else to read it.
+/// The most access to `path` that a skill may get without confirmation: writing, or
+/// else reading.
 pub(super) fn widest(path: &Path, rules: &Rules) -> Result<Grant, Refusal> {
     let text = path.to_string_lossy();
     let granted = |access| {
@@ -178,8 +178,7 @@ pub(super) fn widest(path: &Path, rules: &Rules) -> Result<Grant, Refusal> {
     granted(Access::Write).or_else(|_| granted(Access::Read))
 }
 
-/// Why only an entry that means it may have `path`, or a folder that contains such
-/// a place.
+/// Why `path`, or a folder that contains such a place, needs confirmation in the entry.
 fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
     let meets = |place: &Path| path.starts_with(place) || place.starts_with(path);
     let homes = own_homes(rules);

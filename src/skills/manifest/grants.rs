@@ -16,7 +16,7 @@ use crate::skills::spec::Grant;
 pub(super) struct Proposed {
     pub(super) grants: Vec<Grant>,
     pub(super) outbound: bool,
-    /// In one line, for a person.
+    /// One line for a person.
     pub(super) why: String,
 }
 
@@ -119,7 +119,8 @@ fn named(argument: &str, rules: &Rules) -> Option<PathBuf> {
     path.symlink_metadata().is_ok().then_some(path)
 }
 
-/// Whether an argument names a file or folder that is not there; one of Windows never is.
+/// Whether an argument names a file or folder that does not exist; a path of Windows
+/// never does.
 fn is_gone(argument: &str, rules: &Rules) -> bool {
     let text = value(argument);
     is_of_windows(text) || (expanded(text, rules).is_some() && named(argument, rules).is_none())

@@ -16,7 +16,7 @@ struct Compiled {
     validator: Validator,
 }
 
-/// The schema is part of the program; a test compiles it.
+/// The built-in schema; a test compiles it.
 fn compiled() -> Option<&'static Compiled> {
     static COMPILED: OnceLock<Option<Compiled>> = OnceLock::new();
     let compile = || {

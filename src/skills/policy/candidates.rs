@@ -1,5 +1,5 @@
-//! Resolves a command to a program in a trusted folder: of several the newest that is
-//! known to be new enough. Versions are read from the disk; a program is never run.
+//! Resolves a command to a program in a trusted folder: of several, the newest known to
+//! be new enough. Versions are read from the disk; a program is never run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -188,7 +188,7 @@ fn is_of_project(found: &Trusted) -> bool {
             .any(|part| part.as_os_str() == "node_modules")
 }
 
-/// The programs whose version only they themselves can tell, and what each reads.
+/// The programs that must be run to learn their version, and the files that each reads.
 pub(crate) fn without_version(rules: &Rules) -> Vec<(PathBuf, Vec<PathBuf>)> {
     let unknown = |name: &&str| {
         let found = paths(name, rules).into_iter();

@@ -106,7 +106,7 @@ fn is_permission(argument: &str) -> bool {
     !letters.is_empty() && letters.chars().all(|letter| LETTERS.contains(letter))
 }
 
-/// Why an option is refused, for a person who copied it from somewhere.
+/// Why an option is refused, for a person who copied it from elsewhere.
 fn why_refused(argument: &str) -> &'static str {
     let name = argument.trim_start_matches('-');
     match name.split('=').next().unwrap_or(name) {

@@ -167,7 +167,7 @@ fn container_flags(skill: &str, sandbox: &Sandbox) -> Vec<String> {
     argv
 }
 
-/// Why a flag is refused, for a person who copied it from somewhere.
+/// Why a flag is refused, for a person who copied it from elsewhere.
 fn why_refused(name: &str) -> &'static str {
     match name {
         "-v" | "--volume" | "--mount" | "--volumes-from" | "--device" | "--tmpfs" => {

@@ -9,7 +9,7 @@ use crate::skills::spec::{Package, Registry};
 /// How a command names a package of the npm registry and a program of it.
 pub(super) struct Form {
     pub(super) command: &'static str,
-    /// They change neither what runs nor how.
+    /// Options that change neither what runs nor how.
     pub(super) switches: &'static [&'static str],
     /// Why an option is refused, by its name without dashes and value.
     pub(super) why_refused: fn(&str) -> &'static str,
@@ -106,7 +106,7 @@ fn is_package_flag(argument: &str) -> bool {
     matches!(argument, "-p" | "--package") || argument.starts_with("--package=")
 }
 
-/// Why a flag is refused, for a person who copied it from somewhere.
+/// Why a flag is refused, for a person who copied it from elsewhere.
 fn why_refused(name: &str) -> &'static str {
     match name {
         "c" | "call" | "shell" | "script-shell" => {

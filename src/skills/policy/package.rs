@@ -129,7 +129,7 @@ fn refused(kind: &str, text: &str, why: &str, fix: &str) -> Refusal {
     Refusal::new(Class::Argument, why, fix)
 }
 
-/// What a person may have meant by a text that is not a name.
+/// A guess at what a person meant by a text that is not a name.
 fn not_a_name(text: &str) -> Option<&'static str> {
     if text.len() > SKILL_PACKAGE_BYTES_MAX {
         return Some("it is too long");

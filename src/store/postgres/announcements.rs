@@ -1,6 +1,6 @@
-//! What nodes announce to each other: NOTIFY on one channel for each schema. A node that
-//! is not connected hears nothing, so each end of its connection counts as an
-//! announcement of everything, and who waits for one looks now and then as well.
+//! Announcements between nodes: NOTIFY on one channel for each schema. A node that is
+//! not connected misses them, so each end of its connection counts as an announcement
+//! of everything, and waiters also poll now and then.
 
 use std::future::poll_fn;
 
@@ -13,7 +13,7 @@ use super::transaction::Tx;
 use crate::store::StoreError;
 use crate::store::changes::Topic;
 
-/// Counters of what was announced.
+/// Counters of announcements.
 #[derive(Clone, Default)]
 pub(super) struct Announcements {
     topics: [watch::Sender<u64>; Topic::ALL.len()],
@@ -38,7 +38,7 @@ impl Announcements {
     }
 
     fn receive(&self, name: &str) {
-        // A newer Mimo may announce what this one does not know.
+        // A newer Mimo may announce topics that this one does not know.
         if let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.name() == name) {
             self.topics[topic as usize].send_modify(|count| *count += 1);
         }
@@ -66,7 +66,7 @@ impl Announcements {
     }
 }
 
-/// One channel for each schema, of a length that never is too great.
+/// One channel for each schema, whose name is never too long.
 fn channel(schema_key: i32) -> String {
     format!("mimo_{schema_key:08x}")
 }

@@ -1,4 +1,4 @@
-//! Telling that something was stored, by whichever Mimo.
+//! Notices commits of any Mimo.
 
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -14,8 +14,8 @@ impl Changes for PostgresStore {
         self.stored.subscribe()
     }
 
-    /// The server's snapshot stands still while nobody commits. Commits of other
-    /// programs change it too, which costs a needless look and never misses a write.
+    /// The server's snapshot does not change while nobody commits. Commits of other
+    /// programs change it too, which costs a needless check and never misses a write.
     fn version(&self) -> Stored<'_, i64> {
         measured(Op::Version, async move {
             let snapshot = self.look("SELECT pg_current_snapshot()::text").await?;

@@ -1,4 +1,4 @@
-//! Connections: whereto, how they are secured, and the two pools of them.
+//! Connections: their target, their security, and the two pools.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -31,12 +31,12 @@ use crate::store::StoreError;
 /// The next step after an error in the URL.
 const CORRECT_URL: &str = "correct the URL of the database";
 
-/// Whereto, and how a session begins.
+/// The target, and the settings of a session.
 pub(super) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     pub(crate) settings: PostgresSettings,
-    /// Done once the schema is known to be usable.
+    /// Set once the schema is known to be usable.
     is_ready: OnceCell<()>,
 }
 
@@ -52,7 +52,7 @@ impl Connector {
         })
     }
 
-    /// The database and its hosts, for a person; without a password.
+    /// The database and its hosts, for messages; without a password.
     pub(crate) fn place(&self) -> String {
         let hosts = self.config.get_hosts().iter();
         let hosts: Vec<String> = hosts
@@ -67,7 +67,7 @@ impl Connector {
         format!("the database {name} on {}", hosts.join(", "))
     }
 
-    /// Tells the locks of this schema from those of others.
+    /// Distinguishes the locks of this schema from those of others.
     pub(crate) fn schema_key(&self) -> i32 {
         locks::schema_key(&self.settings.schema)
     }
@@ -122,8 +122,8 @@ impl Connector {
         )
     }
 
-    /// Makes or checks the schema, once. What is set for a session would reach others, and
-    /// not be there for its own statements, through a pooler by transaction.
+    /// Creates or checks the schema, once. Through a pooler by transaction, session
+    /// settings would reach other sessions and be missing in this one's statements.
     pub(crate) async fn ready(&self) -> Result<(), StoreError> {
         let make = || async {
             let (one, two) = tokio::try_join!(self.open(), self.open())?;
@@ -279,8 +279,8 @@ fn read_url(url: &str) -> Result<(Config, Option<String>), StoreError> {
     Ok((config, roots))
 }
 
-/// Certificates are always checked. Without a mode in the URL, another machine is
-/// spoken to through TLS only.
+/// Certificates are always checked. Without a mode in the URL, connections to another
+/// machine require TLS.
 fn ssl_mode(asked: Option<&str>, config: &Config) -> Result<SslMode, StoreError> {
     match asked {
         Some("disable") => Ok(SslMode::Disable),

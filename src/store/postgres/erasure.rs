@@ -1,5 +1,5 @@
-//! Erasing for good on PostgreSQL. The server keeps deleted rows until it cleans its
-//! tables, so those are rewritten; its log and its backups are the server's own.
+//! Permanent erasure on PostgreSQL. The server keeps deleted rows until it vacuums, so
+//! the tables are rewritten; its log and its backups are beyond this program.
 
 use futures::TryStreamExt;
 use tokio_postgres::types::FromSql;
@@ -78,7 +78,7 @@ impl ErasureStore for PostgresStore {
     }
 }
 
-/// The tables that hold texts, or what is made of them.
+/// The tables that hold texts, or data derived from them.
 const REWRITTEN: [&str; 6] = [
     "memory",
     "memory_edit",

@@ -1,4 +1,4 @@
-//! What the server or the connection to it says, as an error of the port.
+//! Converts errors of the server or the connection to errors of the port.
 
 use deadpool_postgres::PoolError;
 use deadpool_postgres::TimeoutType;
@@ -82,8 +82,8 @@ pub(super) fn unavailable(reason: &str, hint: &'static str) -> StoreError {
     }
 }
 
-/// Whether a value was of another type than the statement's. The crate tells its
-/// kinds of errors by their texts alone.
+/// Whether a value did not have the statement's type. The crate distinguishes its kinds
+/// of errors only by their texts.
 fn is_ours(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
     let ours = [

@@ -1,4 +1,4 @@
-//! Counting on PostgreSQL.
+//! Counts on PostgreSQL.
 
 use super::PostgresStore;
 use super::memory;

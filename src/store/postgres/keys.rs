@@ -32,7 +32,7 @@ impl KeyStore for PostgresStore {
     }
 
     fn keys_version(&self) -> Stored<'_, i64> {
-        // Asked for each request: one round trip, without a transaction around it.
+        // Read on each request: one round trip, without a transaction.
         measured(Op::KeysVersion, async move {
             Ok(self.look(VERSION).await?.get(0))
         })

@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 /// In the order in which they are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lock {
-    /// Keeps the graph as it is: a memory is linked to the entities that there are.
+    /// Shared: keeps the graph unchanged while memories are linked to its entities.
     GraphStays,
-    /// Changes the graph.
+    /// Exclusive: for changes of the graph.
     Graph,
-    /// Changes memories: equal texts, topic keys, threads and ids.
+    /// For changes of memories: equal texts, topic keys, threads and ids.
     Memories,
     Procedures,
     Keys,
@@ -24,7 +24,7 @@ const CLASS: i32 = 0x4d69_6d00;
 /// The lock of whoever changes a schema. One for the database, whose extensions all
 /// schemas share.
 const MIGRATION: i32 = CLASS;
-/// Behind those of [`Lock`].
+/// Follows those of [`Lock`].
 const RELOAD: i32 = CLASS + 7;
 
 impl Lock {
@@ -80,8 +80,8 @@ pub(super) fn migration() -> String {
     format!("SELECT pg_advisory_xact_lock({MIGRATION}, 0)")
 }
 
-/// Tells the locks of one schema from those of another. The server's own hash could
-/// change with its version.
+/// Distinguishes the locks of one schema from those of another. The server's own hash
+/// could change with its version.
 pub(super) fn schema_key(schema: &str) -> i32 {
     let hash = Sha256::digest(schema.as_bytes());
     i32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])

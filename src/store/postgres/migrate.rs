@@ -1,5 +1,5 @@
-//! Making a schema and bringing it up to date. One transaction under a lock, so that
-//! Mimos that start together make it once.
+//! Creates a schema and migrates it. One transaction under a lock, so that Mimos that
+//! start together do it once.
 
 use tokio_postgres::{Client, Row};
 
@@ -8,7 +8,7 @@ use super::memory::postings;
 use super::{PostgresSettings, locks};
 use crate::store::StoreError;
 
-/// In their order, never changed once released.
+/// The migrations in order; released ones never change.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
@@ -26,22 +26,22 @@ pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
 /// The oldest schema whose Mimos can work on this one: only widening migrations keep
 /// it, so that nodes can be replaced one after the other.
 pub(super) const COMPATIBLE_FROM: i32 = 1;
-/// Stands for it while a migration from another store fills the schema.
+/// Replaces it while a transfer from another store fills the schema.
 pub(super) const BEING_FILLED: i32 = i32::MAX;
 /// PostgreSQL 14.
 const SERVER_MIN: i32 = 140_000;
-/// The first version of pgvector that goes on in an index until it has enough rows that
-/// pass a filter.
+/// The first version of pgvector whose index scans continue until enough rows pass a
+/// filter.
 const EXTENSION_MIN: (u32, u32) = (0, 8);
 
-/// What `meta` says.
+/// The contents of `meta`.
 #[derive(Clone, Copy, Debug)]
 struct Meta {
     schema: i32,
     compatible_from: i32,
 }
 
-/// Makes the schema usable if the settings allow it, or says why it is not.
+/// Makes the schema usable if the settings allow it, or explains why it is not.
 pub(super) async fn prepare(
     mut client: Client,
     settings: &PostgresSettings,
@@ -96,7 +96,7 @@ fn check(found: Meta, settings: &PostgresSettings) -> Result<(), StoreError> {
     }
 }
 
-/// The version of a schema, if it is there.
+/// The version of a schema, if that exists.
 pub(super) async fn version(client: &Client, schema: &str) -> Result<Option<i32>, StoreError> {
     Ok(find(client, schema).await?.map(|meta| meta.schema))
 }

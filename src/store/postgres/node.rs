@@ -50,7 +50,7 @@ impl Node {
         alive.map(|member| member.id)
     }
 
-    /// The same; becomes another node where there is none.
+    /// The same; joins as a new node if there is none.
     pub(super) async fn join(&self, connector: &Connector) -> Result<i64, StoreError> {
         let _joining = self.joining.lock().await;
         if let Some(id) = self.current() {
@@ -79,8 +79,8 @@ impl Node {
         Ok(id)
     }
 
-    /// Leaves if the server does not answer on the connection: something on the way may
-    /// keep it open although nothing comes through.
+    /// Leaves if the server does not answer on the connection: a middlebox may keep it
+    /// open although it is dead.
     pub(super) async fn check(&self) {
         let client = self.member().as_ref().map(|member| member.client.clone());
         let Some(client) = client else { return };
@@ -105,7 +105,7 @@ impl Node {
     }
 }
 
-/// Which of these nodes have ended.
+/// The nodes among these that have ended.
 pub(super) async fn gone(tx: &Tx, nodes: &[i64]) -> Result<Vec<i64>, StoreError> {
     // Shared, so that two that ask at once see the same.
     let sql = "SELECT node FROM unnest($1::bigint[]) node \

@@ -1,6 +1,6 @@
-//! The nodes that serve, and reloads of their skills. Whoever begins a reload holds a
-//! lock on a connection of its own until every node has answered, so one runs at a time,
-//! and one whose beginner died is recognized.
+//! The serving nodes, and reloads of their skills. The requester of a reload holds a
+//! lock on a connection of its own until every node has answered, so one runs at a
+//! time, and one whose requester died is recognized.
 
 use std::time::Duration;
 
@@ -82,8 +82,8 @@ impl NodeStore for PostgresStore {
                     record.state = ReloadState::Ended;
                     return Ok(record);
                 }
-                let look = Duration::from_millis(limits::NODES_RELOAD_LOOK_MILLIS);
-                // A command announces, and hears nothing.
+                let look = Duration::from_millis(limits::NODES_RELOAD_POLL_MILLIS);
+                // A command announces, and does not listen.
                 let _ = timeout(look, announced.changed()).await;
             }
         })
@@ -139,7 +139,7 @@ impl NodeStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Becomes a node, if this process is none, and is listed under its current id.
+    /// Joins as a node, if this process is not one, and is listed under its current id.
     async fn enroll(&self, node: &NodeLabel) -> Result<(), StoreError> {
         self.connector.ready().await?;
         let id = self.node.join(&self.connector).await?;
@@ -158,7 +158,8 @@ impl PostgresStore {
         tx.commit().await
     }
 
-    /// The connection that holds the lock of reloads, and its process; or who has it.
+    /// The connection that holds the lock of reloads and its process, or the current
+    /// holder.
     async fn take_turn(&self) -> Result<(Client, i32), StoreError> {
         self.connector.ready().await?;
         let client = self.connector.open().await?;

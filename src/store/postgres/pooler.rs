@@ -1,4 +1,4 @@
-//! A pooler between here and the server, which may mix up sessions.
+//! Detects a pooler before the server, which may mix up sessions.
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 

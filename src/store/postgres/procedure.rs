@@ -20,8 +20,8 @@ use crate::store::procedure::{
 use crate::store::{StoreError, Stored};
 
 impl PostgresStore {
-    /// Commits claims. Where nobody knows whether they were stored, this process
-    /// leaves its node: the next owner takes up what nobody drives.
+    /// Commits claims. If it is unknown whether they were stored, this process leaves
+    /// its node: the next owner takes over what nobody drives.
     async fn commit_lease(&self, tx: Tx) -> Result<(), StoreError> {
         let committed = tx.commit().await;
         if committed.is_err() {
@@ -111,7 +111,7 @@ impl ProcedureStore for PostgresStore {
             let Err(error) = tx.commit().await else {
                 return Ok(begun);
             };
-            // Whoever is told that it failed does not drive it.
+            // A caller that gets an error does not drive it.
             match self.execution(Reach::Everything, new.id).await {
                 Ok(Some(_)) => Ok(begun),
                 Ok(None) => Err(error),

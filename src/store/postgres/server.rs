@@ -1,4 +1,4 @@
-//! What a server is like, for a person who looks after it.
+//! Facts about a server, for the person who operates it.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::limits;
 use crate::store::StoreError;
 use crate::store::integrity::Observation;
 
-/// How often the way to the server is measured.
+/// How often the round trip to the server is measured.
 const ROUNDS: usize = 5;
 
 /// Asks on connections of its own, so that a full pool does not hide anything.

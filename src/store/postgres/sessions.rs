@@ -24,7 +24,7 @@ impl SessionStore for PostgresStore {
                 )));
             }
             let tx = self.begin_write(&[Lock::Sessions]).await?;
-            // Before the new one is there, which is never one of those that end.
+            // Before the new one is inserted, which never is among those that end.
             let mut ended = end_beyond(&tx, Some(&session.key), SESSIONS_OF_KEY_MAX - 1).await?;
             ended.extend(end_beyond(&tx, None, sessions_max.saturating_sub(1)).await?);
             insert(&tx, &session).await?;

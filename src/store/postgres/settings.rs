@@ -1,4 +1,4 @@
-//! Which database, and how it is used.
+//! The settings of a database.
 
 use crate::limits;
 use crate::secret::Secret;

@@ -1,5 +1,5 @@
-//! The store as a whole: whether it is there, whether it changed, and what its server
-//! is like. Backups are made with the server's own tools, which know more than this
+//! The store as a whole: whether it exists, whether it changed, and facts about its
+//! server. Backups are made with the server's own tools, which do this better than this
 //! program could.
 
 use std::path::Path;
@@ -19,7 +19,7 @@ impl Store for PostgresStore {
         })
     }
 
-    /// Its URL is in the settings, so it is meant to be there.
+    /// Its URL is in the settings, so it should exist.
     fn exists(&self) -> bool {
         true
     }

@@ -58,8 +58,8 @@ impl Tx {
         Ok(tx)
     }
 
-    /// Ends a transaction: what it wrote is stored. Reads need it as well, because it
-    /// tells that none of their statements failed.
+    /// Commits. Reads need it as well, because it shows that none of their statements
+    /// failed.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         if self.has_failed.load(Ordering::Relaxed) {
             return Err(StoreError::Abandoned);
@@ -150,7 +150,7 @@ impl Drop for Tx {
                 runtime.spawn(async move {
                     let most = Duration::from_secs(DATABASE_ROLLBACK_SECONDS_MAX);
                     let done = timeout(most, client.batch_execute("ROLLBACK")).await;
-                    // Nothing comes through, or a statement still runs there.
+                    // The connection is dead, or a statement still runs on it.
                     if !matches!(done, Ok(Ok(()))) {
                         client.discard();
                     }

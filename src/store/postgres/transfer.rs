@@ -20,15 +20,15 @@ pub(in crate::store) struct TransferSide {
     tx: Option<Tx>,
 }
 
-/// What may take longer than a call does.
-const PATIENT: &str =
+/// Without the timeouts of calls.
+const NO_TIMEOUTS: &str =
     "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 impl TransferSide {
     /// One snapshot of the schema of `store`.
     pub(in crate::store) async fn source(store: PostgresStore) -> Result<TransferSide, StoreError> {
         let tx = store.begin_read().await?;
-        tx.batch(PATIENT).await?;
+        tx.batch(NO_TIMEOUTS).await?;
         Ok(TransferSide {
             store,
             tx: Some(tx),
@@ -42,7 +42,7 @@ impl TransferSide {
 
     async fn begin(&self) -> Result<Tx, StoreError> {
         let tx = self.store.begin_write(&[]).await?;
-        tx.batch(PATIENT).await?;
+        tx.batch(NO_TIMEOUTS).await?;
         Ok(tx)
     }
 

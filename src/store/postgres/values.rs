@@ -1,5 +1,5 @@
-//! Statements put together of fixed fragments and bound values; nothing of a request
-//! is spliced into SQL.
+//! Builds statements of fixed fragments and bound values; nothing of a request is
+//! spliced into SQL.
 
 use tokio_postgres::types::ToSql;
 

@@ -1,5 +1,5 @@
-//! Copying the database while others use it: one snapshot, page by page. The copy
-//! gets its name only once it is whole.
+//! Copies the database while others use it: one snapshot, page by page. The copy gets
+//! its name only once it is complete.
 
 use std::fs::{self, File};
 use std::io;
@@ -50,7 +50,7 @@ pub(super) fn copy_to(
 ) -> Result<(), StoreError> {
     let (source, _) = open_as_it_is(from)?;
     create_private(part)?;
-    // Tells others that it is not a leftover; the kernel releases it at any end.
+    // Shows others that it is not a leftover; the kernel releases it however this ends.
     let held = File::options().append(true).open(part);
     let locked = held.and_then(|file| file.lock().map(|()| file));
     let _locked = locked.inspect_err(|error| tracing::warn!(%error, "the copy is not locked"));
@@ -84,7 +84,7 @@ fn copy(
     let snapshot = source.unchecked_transaction()?;
     let _: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let mut copy = open(part)?;
-    // A copy that is cut off is thrown away, so nothing need undo it.
+    // An interrupted copy is discarded, so it needs no journal.
     copy.pragma_update(None, "journal_mode", "off")?;
     copy.pragma_update(None, "synchronous", "off")?;
     let backup = Backup::new(source, &mut copy)?;

@@ -1,5 +1,5 @@
-//! Opening the database file: pragmas, file mode, migrations, and what
-//! SQLite's errors mean to a caller of the port.
+//! Opens the database file: pragmas, file mode, migrations, and the translation of
+//! SQLite's errors for the port.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -42,7 +42,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0015_said_at.sql"),
 ];
 
-/// The schema they lead to (`PRAGMA user_version`).
+/// The current schema version (`PRAGMA user_version`).
 pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
 
 /// The schema whose migration rebuilds the names of entities.
@@ -149,7 +149,7 @@ fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
         .map_err(|error| named(error, path))
 }
 
-/// Refuses to begin anew where other files say that there was a database.
+/// Refuses to create a database where other files show that there was one.
 fn refuse_lost(path: &Path) -> Result<(), StoreError> {
     let is_empty = path.metadata().map_or(true, |file| file.len() == 0);
     match is_empty && !mark::log_is_empty(path) {

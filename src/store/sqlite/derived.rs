@@ -1,5 +1,4 @@
-//! Comparing the keyword index and the counts with what they are derived from, and
-//! making them anew.
+//! Compares the keyword index and the counts with their sources, and rebuilds them.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::memory::MemoryId;
 use crate::text;
 
-/// The rows of `memory_count` as they should be.
+/// The correct rows of `memory_count`.
 macro_rules! memory_counts {
     () => {
         "SELECT project, category, sum(state = 'active'), sum(state = 'superseded'), \
@@ -20,7 +19,7 @@ macro_rules! memory_counts {
     };
 }
 
-/// The rows of `triple_count` as they should be.
+/// The correct rows of `triple_count`.
 macro_rules! triple_counts {
     () => {
         "SELECT project, predicate, count(*), count(closed) FROM triple \
@@ -28,7 +27,7 @@ macro_rules! triple_counts {
     };
 }
 
-/// The rows of `thread_label` as they should be.
+/// The correct rows of `thread_label`.
 macro_rules! label_counts {
     () => {
         "SELECT thread_id, label, count(*) FROM memory_feature WHERE label IS NOT NULL \
@@ -36,7 +35,7 @@ macro_rules! label_counts {
     };
 }
 
-/// A table of counts, and the query that counts anew.
+/// A table of counts, and the query that recounts.
 macro_rules! differences {
     ($name:literal, $table:literal, $counts:expr) => {
         concat!(
@@ -68,7 +67,7 @@ pub(super) const WRONG_LABEL_COUNTS: &str = differences!("label", "thread_label"
 pub(super) const WRONG_ENTITY_COUNT: &str = "SELECT 'entities' \
      WHERE (SELECT count(*) FROM entity) IS NOT (SELECT entities FROM entity_count)";
 
-/// Counts everything anew.
+/// Recounts everything.
 pub(super) fn recount(file: &Connection) -> Result<(), StoreError> {
     file.execute_batch(concat!(
         "DELETE FROM memory_count; INSERT INTO memory_count ",
@@ -91,7 +90,7 @@ pub(super) fn wrong_words(file: &Connection) -> Result<Vec<MemoryId>, StoreError
     file.execute_batch("DROP TABLE temp.words_found")?;
     let mut found = found?;
 
-    // FTS5 itself says what it makes of a text.
+    // FTS5 itself tokenizes the text.
     let made = Connection::open_in_memory()?;
     made.execute_batch(
         "CREATE VIRTUAL TABLE made USING fts5 (words, content = '', \
@@ -147,7 +146,7 @@ fn occurrences(file: &Connection, sql: &str) -> Result<HashMap<MemoryId, u64>, S
     Ok(found)
 }
 
-/// Writes the words of these memories anew.
+/// Reindexes the words of these memories.
 pub(super) fn rewrite_words(file: &Connection, ids: &[MemoryId]) -> Result<(), StoreError> {
     let mut remove = file.prepare("DELETE FROM memory_words WHERE rowid = ?")?;
     let mut content = file.prepare("SELECT content FROM memory WHERE id = ?")?;
@@ -160,7 +159,7 @@ pub(super) fn rewrite_words(file: &Connection, ids: &[MemoryId]) -> Result<(), S
     Ok(())
 }
 
-/// Makes the keyword index anew.
+/// Rebuilds the keyword index.
 pub(super) fn rebuild_words(file: &Connection) -> Result<(), StoreError> {
     file.execute(
         "INSERT INTO memory_words (memory_words) VALUES ('delete-all')",

@@ -81,7 +81,7 @@ fn is_due(file: &Connection, model: &str, id: MemoryId, key: &TextKey) -> Result
     Ok(is_due.optional()?.unwrap_or(false))
 }
 
-/// The codes go first: what has none is compared exactly.
+/// The codes are removed first: a vector without one is compared exactly.
 fn remove_others(file: &Connection, model: &str) -> Result<bool, StoreError> {
     let other = "model_id IN (SELECT id FROM embedding_model WHERE name <> ?1)";
     let codes = format!("DELETE FROM memory_code WHERE {other}");

@@ -1,4 +1,4 @@
-//! Erasing for good on SQLite: rows are overwritten, then the keyword index, the file
+//! Permanent erasure on SQLite: rows are overwritten, then the keyword index, the file
 //! and its log are rewritten, because each keeps remains of deleted rows.
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! Exporting on a connection and a thread of its own: one snapshot for as long as
-//! it takes, without keeping a search from its reader.
+//! Exports on a connection and a thread of its own: one snapshot for as long as it
+//! takes, without blocking the threads of searches.
 
 use std::path::{Path, PathBuf};
 

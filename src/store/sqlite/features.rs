@@ -1,5 +1,5 @@
-//! What the ranking needs of a memory and of its surroundings, written with it and
-//! read by its id. Migration 0013 has the tables.
+//! The features of a memory and its neighborhood for ranking, written with the memory
+//! and read by its id. Migration 0013 has the tables.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(super) fn derive(file: &Connection, memory: &Memory) -> Result<(), StoreErro
     write(file, memory.id, &memory.fields.thread, &memory.content)
 }
 
-/// Writes the features of a stored memory anew.
+/// Rewrites the features of a stored memory.
 pub(super) fn derive_again(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
     let sql = "SELECT thread, content FROM memory WHERE id = ?";
     let mut statement = file.prepare_cached(sql)?;

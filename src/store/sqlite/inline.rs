@@ -1,5 +1,5 @@
-//! A connection for reads that are shorter than the way to a worker thread: a few
-//! microseconds. It never waits; where it would have to, the caller asks a worker.
+//! A connection for reads that take less time than switching to a worker thread: a few
+//! microseconds. It never waits; where it would have to, the caller uses a worker.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

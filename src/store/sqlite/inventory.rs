@@ -1,4 +1,4 @@
-//! Counting on SQLite, by kept counts and indexes: texts and vectors are not read.
+//! Counts on SQLite, by maintained counts and indexes: texts and vectors are not read.
 
 use rusqlite::{Connection, params, params_from_iter};
 

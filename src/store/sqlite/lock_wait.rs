@@ -1,5 +1,5 @@
-//! Waiting for locks of other processes: all waits of one job end at one deadline,
-//! whether SQLite or this room waits.
+//! Waits for locks of other processes: all waits of one job share a deadline, whether
+//! SQLite or this room waits.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
-//! Which write-ahead log belongs to which file. SQLite applies any intact log that
-//! lies beside a file: one that was left by a killed process undoes a restored
+//! Tells which write-ahead log belongs to which file. SQLite applies any intact log
+//! that lies beside a file: one that was left by a killed process undoes a restored
 //! backup, and that of another database replaces everything. So each write changes a
-//! mark, which is in the log then, and the file has the mark of its last checkpoint.
+//! mark, which is then in the log, and the file has the mark of its last checkpoint.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -28,7 +28,7 @@ type Id = [u8; 16];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
-    /// Of the session: another one each time that writing begins without a log.
+    /// Identifies the session: a new one each time that writing begins without a log.
     session: Id,
     /// The session before.
     previous: Id,
@@ -63,7 +63,7 @@ impl Mark {
     /// Whether a log that begins with this mark continues a file with the mark `file`.
     fn continues(&self, file: Option<Mark>) -> bool {
         let Some(file) = file else {
-            // The log makes the first mark, in a file of an older version.
+            // The log contains the first mark of a file of an older version.
             return self.commits <= 1;
         };
         let next = file.commits + 1;
@@ -72,7 +72,7 @@ impl Mark {
     }
 }
 
-/// Gives a file without a mark its first one.
+/// Adds the first mark to a file without one.
 pub(super) fn create(file: &Connection) -> Result<(), StoreError> {
     let session = random(file)?;
     let mark = Mark {
@@ -114,7 +114,7 @@ pub(super) fn begin_session(connection: &mut Connection, path: &Path) -> Result<
     Ok(())
 }
 
-/// Gives a copy of a file a mark of its own.
+/// Sets a new mark in a copy of a file.
 pub(super) fn renew(copy: &Connection) -> Result<(), StoreError> {
     let session = random(copy)?;
     match is_marked(copy)? {

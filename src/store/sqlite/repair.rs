@@ -1,6 +1,6 @@
-//! Making derived data anew: keyword entries, vectors, their codes, features, counts and
-//! SQLite's indexes. What was written by a caller is never changed, and nothing is
-//! derived from a memory that is damaged itself.
+//! Rebuilds derived data: keyword entries, vectors, their codes, features, counts and
+//! SQLite's indexes. Callers' data is never changed, and nothing is derived from a
+//! memory that is damaged itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,8 +16,8 @@ use crate::store::integrity::{
 };
 use crate::store::memory::MemoryId;
 
-/// Mends the database at `path` in one transaction, so that others see all of it or
-/// nothing. Returns what was mended.
+/// Repairs the database at `path` in one transaction, so that others see all of it or
+/// nothing. Returns what was repaired.
 pub(super) fn repair(
     path: &Path,
     model: &str,
@@ -53,7 +53,7 @@ pub(super) fn repair(
     Ok(mended)
 }
 
-/// Rows of derived tables that belong to nothing.
+/// Orphaned rows of derived tables.
 const ORPHANS: [(&str, &str); 6] = [
     (
         "entries of the keyword index belonged to no memory",
@@ -84,7 +84,7 @@ const ORPHANS: [(&str, &str); 6] = [
 
 struct Repair<'f> {
     file: &'f Connection,
-    /// Memories that are not what was stored.
+    /// Memories that differ from what was stored.
     damaged: BTreeSet<MemoryId>,
     mended: Vec<Problem>,
 }
@@ -94,8 +94,8 @@ impl Repair<'_> {
         self.mended.extend(Problem::of(what, names));
     }
 
-    /// Builds SQLite's indexes anew where they differ from their tables. Returns whether
-    /// the keyword index is malformed.
+    /// Rebuilds SQLite's indexes that differ from their tables. Returns whether the
+    /// keyword index is malformed.
     fn indexes(&mut self) -> Result<bool, StoreError> {
         let of_words = |line: &String| line.contains("memory_words");
         // Damage that ends the check is beyond repair, and verify reports it.
@@ -124,7 +124,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Those of `ids` that may be derived from.
+    /// The memories of `ids` that are intact, so that data can be derived from them.
     fn sound(&self, ids: Vec<MemoryId>) -> Vec<MemoryId> {
         let is_sound = |id: &MemoryId| !self.damaged.contains(id);
         ids.into_iter().filter(is_sound).collect()

@@ -1,4 +1,4 @@
-//! Putting a backup in the database's place, in one step, while nobody uses it.
+//! Replaces the database with a backup, in one step, while nobody uses it.
 
 use std::fs::{self, File};
 use std::io;

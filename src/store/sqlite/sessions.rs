@@ -21,7 +21,7 @@ impl SessionStore for SqliteStore {
                     "a client's capabilities have at most {SESSION_CAPABILITIES_BYTES_MAX} bytes"
                 )));
             }
-            // Before the new one is there, which is never one of those that end.
+            // Before the new one is inserted, which never is among those that end.
             let mut ended = end_beyond(file, Some(&session.key), SESSIONS_OF_KEY_MAX - 1)?;
             ended.extend(end_beyond(file, None, sessions_max.saturating_sub(1))?);
             insert(file, &session)?;

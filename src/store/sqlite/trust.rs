@@ -1,4 +1,4 @@
-//! What the schema of a database file may do: the file may come from anybody.
+//! Restricts what the schema of a database file may do: the file may come from anybody.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

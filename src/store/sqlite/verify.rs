@@ -1,6 +1,6 @@
-//! Checking a database: SQLite's own checks, and the invariants of memories, the
-//! graph and procedures. Derived data is compared with its source. Reads one snapshot
-//! and changes nothing.
+//! Checks a database: SQLite's own checks, and the invariants of memories, the graph
+//! and procedures. Derived data is compared with its source. Reads one snapshot and
+//! changes nothing.
 
 mod checks;
 
@@ -118,8 +118,8 @@ fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
     done
 }
 
-/// What SQLite's checks of pages, indexes and the keyword index say, a hundred lines at
-/// most, and whether damage ended them.
+/// The output of SQLite's checks of pages, indexes and the keyword index, at most a
+/// hundred lines, and whether damage ended them.
 pub(super) fn damage(file: &Connection) -> (Vec<String>, Done) {
     let mut said = Vec::new();
     let mut read = || -> Done {
@@ -185,7 +185,7 @@ fn texts(file: &Connection, schema: i32, found: &mut Vec<Problem>) -> Done {
     gather(file, what, sql, changed, found)
 }
 
-/// Entries of the keyword index that are there and are not those of the text.
+/// Entries of the keyword index that do not match the text.
 fn words(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let mut is_indexed =
         file.prepare("SELECT EXISTS (SELECT 1 FROM memory_words WHERE rowid = ?)")?;

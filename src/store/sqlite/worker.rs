@@ -86,7 +86,7 @@ impl Drop for Workers {
         let deadline = Instant::now() + Duration::from_millis(limits::STORE_CLOSE_MILLIS_MAX);
         for thread in self.threads.drain(..) {
             while !thread.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(limits::STORE_CLOSE_LOOK_MILLIS));
+                std::thread::sleep(Duration::from_millis(limits::STORE_CLOSE_POLL_MILLIS));
             }
             match thread.is_finished() {
                 true => drop(thread.join()),
@@ -104,12 +104,14 @@ pub(super) struct Opened {
 }
 
 /// Why a database could not be opened at the last try of any thread of this process.
-static TROUBLE: Mutex<String> = Mutex::new(String::new());
+static LAST_OPEN_ERROR: Mutex<String> = Mutex::new(String::new());
 
-/// Whether the last try did not meet `now`.
-fn meets_anew(now: &str) -> bool {
-    let mut last = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut *last, now.to_owned()) != now
+/// Records `error` as the last one; returns whether it differs from the one before.
+fn is_new_error(error: &str) -> bool {
+    let mut last = LAST_OPEN_ERROR
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *last, error.to_owned()) != error
 }
 
 fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
@@ -130,7 +132,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
         // A file that was removed or replaced still accepts writes, which would be
         // lost, so the file now at the path is opened instead.
         let now = file_at(path);
-        // Others may change a file that this process cannot write to: it takes no locks.
+        // Others may change a file that this process cannot write: it takes no locks.
         opened.take_if(|opened| opened.file.is_none() && now.is_some());
         if opened.as_ref().is_some_and(|opened| opened.file != now) {
             tracing::warn!(path = %path.display(), "the database was moved or removed; opening it anew");
@@ -143,11 +145,11 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
                 Ok(connection) => {
                     let is_locked = !connection.is_readonly(rusqlite::MAIN_DB).unwrap_or(true);
                     let file = file_at(path).filter(|_| is_locked);
-                    meets_anew("");
+                    is_new_error("");
                     opened = Some(Opened { connection, file });
                 }
                 Err(error) => {
-                    if meets_anew(&error.to_string()) {
+                    if is_new_error(&error.to_string()) {
                         tracing::error!(%error, "the database cannot be opened");
                     }
                     job(Err(error));
@@ -174,7 +176,7 @@ fn leave_log(connection: &Connection) {
     }
 }
 
-/// Tells files apart while one of them is open: device and inode.
+/// Identifies a file while it is open: device and inode.
 pub(super) type FileId = (u64, u64);
 
 pub(super) fn file_at(path: &Path) -> Option<FileId> {

@@ -1,5 +1,5 @@
-//! Writing memories: what a transaction may look up, and the changes it makes to
-//! rows and to the indexes that go with every text.
+//! Writes memories: the lookups of a transaction, and its changes of rows and of the
+//! indexes of every text.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -186,7 +186,7 @@ pub(super) fn add_vectors(
     Ok(())
 }
 
-/// Gives an older version the vectors of the memory whose text it was.
+/// Moves the vectors of a memory to the older version with its former text.
 fn move_index_entries(
     file: &Connection,
     memory: &Memory,

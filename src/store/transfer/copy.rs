@@ -173,7 +173,7 @@ pub(crate) struct TransferOptions {
 /// Gets the table that is worked on, the rows of it so far, and a table that is finished.
 pub(crate) type TransferProgress<'a> = &'a mut dyn FnMut(&'static str, u64, Option<&CopiedTable>);
 
-/// Fills `target` with everything that `source` holds, and compares both.
+/// Copies everything from `source` to `target`, and compares both.
 pub(super) async fn copy_all(
     source: &mut impl Source,
     target: &mut impl Target,

@@ -1,4 +1,4 @@
-//! Copying everything from one store to another, of the same kind or the other.
+//! Copies everything from one store to another, of the same kind or not.
 
 pub(super) mod copy;
 
@@ -10,14 +10,14 @@ use self::copy::copy_all;
 use super::postgres::{self, PostgresSettings, PostgresStore};
 use super::{StoreError, sqlite};
 
-/// Where a transfer begins or ends.
+/// One end of a transfer.
 #[derive(Clone, Debug)]
 pub(crate) enum TransferEnd {
     File(PathBuf),
     Database(PostgresSettings),
 }
 
-/// Fills `to` with everything that `from` holds, and compares both. Works on the caller's
+/// Copies everything from `from` to `to`, and compares both. Works on the caller's
 /// thread.
 pub(crate) async fn migrate(
     from: TransferEnd,

@@ -50,8 +50,8 @@ impl Renderer<'_> {
         document
     }
 
-    /// The answer and its sources, nothing twice: what a synthesis quotes is not among
-    /// the results.
+    /// The answer and its sources without repetition: results that the synthesis quotes
+    /// are left out.
     fn cited(&self, answer: &Answer) -> Value {
         let mut document = json!({
             "synthesis": synthesis(answer),

@@ -77,7 +77,7 @@ pub(super) async fn call(
     Ok(Document(document))
 }
 
-/// A failure that says too that nothing is in the project that was named.
+/// Adds to a failure that the named project is empty.
 fn with_unknown(mut failure: Failure, unknown: Option<&str>) -> Failure {
     if let Some(unknown) = unknown {
         failure.message = format!("{}; {unknown}", failure.message);

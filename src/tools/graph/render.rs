@@ -70,7 +70,7 @@ pub(super) struct Rendering {
     /// For the whole document.
     pub(super) budget_bytes: usize,
     pub(super) fingerprint: u32,
-    /// That nothing is in the project that was named.
+    /// A note that the named project is empty.
     pub(super) unknown: Option<String>,
 }
 
@@ -108,7 +108,7 @@ impl Rendering {
         self.page("bindings", found, item, next, rest)
     }
 
-    /// `rest` leads behind all items, `next` behind one of them.
+    /// `rest` continues after all items, `next` after one of them.
     fn page<T>(
         &self,
         key: &str,

@@ -1,5 +1,5 @@
-//! The prototype's tool names, for clients that were set up for it: each calls the
-//! tool that replaced it and returns that tool's reply.
+//! The prototype's tool names, for clients that were set up for it: each calls its
+//! replacement and returns the same reply.
 
 mod translate;
 

@@ -68,7 +68,7 @@ impl Cursor {
 pub(crate) struct Rendering<'a> {
     /// For the whole document.
     pub(crate) budget_bytes: usize,
-    /// Who asks: items leave the caller's own project out.
+    /// The caller: items omit the caller's own project.
     pub(crate) caller: &'a Caller,
     pub(crate) fingerprint: u32,
     /// The words of the query, around which long texts are shown.

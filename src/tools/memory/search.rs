@@ -141,7 +141,7 @@ fn query<'a>(reader: &ArgumentReader<'a>) -> Result<Option<&'a str>, Failure> {
     }
 }
 
-/// What is searched, and the names in it that nothing has.
+/// The searched scope, and the names in it that do not exist.
 async fn filter(
     memories: &Memories,
     reader: &ArgumentReader<'_>,
@@ -164,7 +164,7 @@ async fn filter(
     Ok((filter, unknown))
 }
 
-/// Of a period its last moment: what was said on a day is often said at its first.
+/// The last moment of a period: what is said on a day is often said first thing.
 fn as_of(reader: &ArgumentReader<'_>, here: Here) -> Result<Option<Timestamp>, Failure> {
     let at = |edge| moment(reader, "as_of", edge, SpanDirection::Past, here);
     let (start, end) = (at(Edge::Start)?, at(Edge::End)?);

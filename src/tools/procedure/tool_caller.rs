@@ -155,7 +155,7 @@ impl ToolCaller for ProcedureTools {
     }
 }
 
-/// How the skill that a definition names comes to be.
+/// How to add the skill that a definition names.
 fn add_skill(skill: &str, meant: Option<String>) -> String {
     let server = match skill {
         "files" | "filesystem" => "npx -y @modelcontextprotocol/server-filesystem FOLDER",

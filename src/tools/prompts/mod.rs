@@ -109,7 +109,7 @@ fn prompt(name: &str, title: &str, description: &str, arguments: &[Argument]) ->
     })
 }
 
-/// An argument as clients see it.
+/// An argument in the protocol's form.
 struct Argument {
     name: &'static str,
     description: &'static str,

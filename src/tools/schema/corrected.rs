@@ -1,6 +1,6 @@
-//! The call that a refused one is answered with: the caller's own values under the names
-//! and in the forms of the schema. What the caller did not say, or said in a way that
-//! could mean two things, is a placeholder in angle brackets, never a made-up value.
+//! The corrected call that answers a refused one: the caller's own values under the
+//! names and in the forms of the schema. What the caller omitted, or said ambiguously,
+//! is a placeholder in angle brackets, never a made-up value.
 
 use serde_json::{Map, Value, json};
 
@@ -251,7 +251,7 @@ fn text(value: Value, schema: &Value) -> Option<Value> {
     jsonschema::is_valid(schema, &text).then_some(text)
 }
 
-/// What stands for a value of `schema` that only the caller knows.
+/// The placeholder for a value of `schema` that only the caller knows.
 pub(super) fn placeholder(name: &str, schema: &Value) -> Value {
     if let Some(options) = schema["enum"].as_array() {
         let options: Vec<&str> = options.iter().filter_map(Value::as_str).collect();

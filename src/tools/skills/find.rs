@@ -18,12 +18,12 @@ use crate::vector::dot;
 const SATURATION: f32 = 1.2;
 const LENGTH_SHARE: f32 = 0.75;
 
-/// The least cosine of a description that has to do with a query: without it a
-/// query that means nothing would find every tool.
+/// The least cosine of a description that is related to a query: without it, a
+/// meaningless query would find every tool.
 const MEANING_MIN: f32 = 0.1;
 
-/// The least cosine of a description that a search takes for what was meant although
-/// the two share few words.
+/// The least cosine of a description that counts as a match although few words are
+/// shared.
 const MEANING_CLOSE: f32 = 0.4;
 
 /// The least share of a query's words in such a description.

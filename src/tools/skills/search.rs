@@ -36,7 +36,7 @@ pub(super) async fn find(
     let last = context.deadline.checked_sub(last).unwrap_or(soon);
     let search = loop {
         let search = Search::over(&skills, &query, server.as_deref(), &grants).await?;
-        // A tool that is not known yet may be the one that is meant.
+        // A tool that is not listed yet may be the one that is meant.
         let end = if search.is_close { soon } else { last };
         if !waiting.until_changed(end.min(last)).await {
             break search;
@@ -80,7 +80,7 @@ impl Search {
             server.is_none_or(|server| server == skill) && grants.tools.allow(exposed.name(*nth))
         };
         let searched: Vec<usize> = (0..exposed.offers().len()).filter(is_meant).collect();
-        // Who knows the name looks for nothing else.
+        // A query with the exact name finds only that tool.
         let is_exact = |nth: &usize| {
             exposed.name(*nth).eq_ignore_ascii_case(query)
                 || exposed.offers()[*nth].tool.name.eq_ignore_ascii_case(query)
@@ -141,7 +141,7 @@ impl Search {
             found.push(form);
         }
         let mut document = json!({ "tools": found });
-        // Text of a skill is shown while nothing of it waits for approval.
+        // Text of a skill is shown only while nothing of it waits for approval.
         let is_trusted = |skill: &SkillName| {
             let mut own = self.searched.iter().map(offer);
             own.all(|offer| offer.skill != *skill || offer.approval == ApprovalState::Approved)

@@ -67,7 +67,7 @@ impl<'a> Waiting<'a> {
             }
             self.report(&starting);
             // A failed start changes no list, so the states are polled too.
-            let look = Duration::from_millis(limits::SKILL_LOOK_MILLIS_MAX);
+            let look = Duration::from_millis(limits::SKILL_POLL_MILLIS_MAX);
             if let Ok(Ok(())) = tokio::time::timeout(look, self.changes.changed()).await {
                 return true;
             }

@@ -491,7 +491,7 @@ fn serving_process_cleans_up_after_its_start_and_creates_no_file() {
             run = cleaned => run,
         };
         assert_eq!(run.idle, 1);
-        let look = mimo::limits::RETENTION_LOOK_SECONDS;
+        let look = mimo::limits::RETENTION_POLL_SECONDS;
         assert!(
             begun.elapsed().as_secs() >= 3 * look,
             "twice there was no file"

@@ -1,5 +1,5 @@
-//! The JSON export of claude-mem: its observations and its summaries of sessions. What
-//! its user typed is no memory, and is counted.
+//! The JSON export of claude-mem: its observations and its session summaries. The
+//! user's prompts are not memories, and are counted.
 
 use serde_json::{Map, Value, json};
 
@@ -54,7 +54,7 @@ fn observation(object: &Map<String, Value>) -> Vec<String> {
     parts
 }
 
-/// The facts as they were written: a comma in one does not end it.
+/// The facts as written: a comma in one does not separate.
 fn facts(object: &Map<String, Value>) -> Vec<String> {
     let text = object.get("facts").and_then(Value::as_str);
     let parsed = text.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());

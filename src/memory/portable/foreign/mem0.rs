@@ -1,4 +1,4 @@
-//! What mem0's `get_all` and its export give: a list of memories.
+//! The result of mem0's `get_all` and of its export: a list of memories.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Files of other programs, taken apart into documents that the imports read: lines of
+//! Splits the files of other programs into documents that the imports read: lines of
 //! memories, and the entities and relations of the official memory server.
 
 mod claude_mem;
@@ -28,7 +28,7 @@ pub(crate) struct Item {
     pub(crate) document: Result<Value, Failure>,
 }
 
-/// Counts what no memory has a field for, by its name.
+/// Counts fields that memories do not have, by name.
 pub(crate) type LeftOut = BTreeMap<&'static str, usize>;
 
 /// The items that `document` holds; one of an unknown format is returned as it is.
@@ -149,7 +149,7 @@ fn value_of<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Val
     values.into_iter().find(|value| !value.is_null())
 }
 
-/// Under what names programs keep when something was said or happened.
+/// The names of fields with the time at which something was said or happened.
 const SAID: &[&str] = &[
     "said_at",
     "occurred_at",

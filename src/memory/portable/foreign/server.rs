@@ -1,4 +1,4 @@
-//! The official memory server's graph, and that of programs with its format.
+//! The graph of the official memory server, and of programs with its format.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ const KIND: &[&str] = &["entityType", "entity_type"];
 const FROM: &[&str] = &["from", "from_entity", "fromEntity", "source"];
 const TO: &[&str] = &["to", "to_entity", "toEntity", "target", "destination"];
 const RELATION: &[&str] = &["relationType", "relation_type", "relationship"];
-/// The best known first. When it was changed elsewhere does not count as a use here.
+/// The best known first. The time of a change elsewhere does not count as a use here.
 const TIMES: &[&str] = &[
     "createdAt",
     "created_at",

@@ -1,4 +1,4 @@
-//! Changing the graph, inside a transaction that holds its lock alone.
+//! Writes to the graph, in a transaction that holds its lock exclusively.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -189,8 +189,8 @@ impl GraphTransaction for Snapshot<'_> {
     }
 }
 
-/// Moves what is known of the entity `$2` in the projects `$3` (null: in all) to the
-/// entity `$1`, which keeps its own row where both have one.
+/// Moves the rows of the entity `$2` in the projects `$3` (null: in all) to the entity
+/// `$1`, whose own row stays if both have one.
 const MOVES: [&str; 6] = [
     "UPDATE triple SET subject = $1 WHERE subject = $2 \
      AND ($3::bigint[] IS NULL OR project = ANY ($3))",

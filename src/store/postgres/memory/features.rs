@@ -1,5 +1,5 @@
-//! What the ranking needs of a memory and of its surroundings, written with it.
-//! `surroundings.rs` reads it.
+//! The features of a memory and its neighborhood for ranking, written with the memory.
+//! `surroundings.rs` reads them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -158,7 +158,7 @@ async fn write(tx: &Tx, written: &[Written<'_>]) -> Result<Vec<bool>, StoreError
     Ok(threads.iter().zip(&labels).map(&mut is_speaker).collect())
 }
 
-/// What is added to the counts of a thread or of a block.
+/// The change of the counts of a thread or of a block.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     memories: i64,

@@ -7,8 +7,8 @@ use crate::limits;
 use crate::store::StoreError;
 
 impl PostgresStore {
-    /// Makes the indexes that are missing, while others go on reading and writing. Takes
-    /// up to minutes.
+    /// Creates missing indexes, while others go on reading and writing. Takes up to
+    /// minutes.
     pub(in crate::store::postgres) async fn index_vectors(&self) -> Result<(), StoreError> {
         let tx = self.begin_read().await?;
         let sql = "SELECT e.id, e.dimensions FROM embedding_model e WHERE $1 < \
@@ -32,8 +32,8 @@ impl PostgresStore {
             .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")
             .await?;
         for space in missing {
-            // One that was cut off is there and of no use. Neither statement may share
-            // its transaction with another.
+            // An interrupted build leaves an unusable index. Neither statement may
+            // share its transaction with another.
             let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", space.index());
             client.batch_execute(&drop).await?;
             client.batch_execute(&space.make_index()).await?;

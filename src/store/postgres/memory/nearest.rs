@@ -27,7 +27,7 @@ pub(super) struct Wanted<'a> {
     pub(crate) limit: usize,
 }
 
-/// A memory that was found, and where it stands.
+/// A memory that was found, and its position in its thread.
 pub(super) struct Near {
     pub(crate) id: MemoryId,
     /// The cosine of its nearest window.
@@ -79,7 +79,7 @@ impl Space {
         )
     }
 
-    /// A statement has to repeat it to be answered by the index.
+    /// A statement must repeat it for the server to use the index.
     fn indexed(&self) -> String {
         format!("near::halfvec({})", self.dimensions)
     }
@@ -120,7 +120,7 @@ impl Scope {
 enum Path {
     /// Every vector of the projects is compared.
     Exact,
-    /// By the graph of the index, which may miss some.
+    /// By the HNSW index, which may miss some.
     Index,
 }
 

@@ -1,4 +1,4 @@
-//! The rows of the keyword index, and making all of them anew.
+//! The rows of the keyword index, and its rebuild.
 
 use std::collections::BTreeMap;
 
@@ -116,7 +116,7 @@ pub(super) const COUNT: &str = "UPDATE project p SET documents = p.documents + c
     FROM unnest($1::int[], $2::bigint[], $3::bigint[]) c (id, documents, words) \
     WHERE p.id = c.id";
 
-/// What changes of the sizes of projects.
+/// The changes of the sizes of projects.
 #[derive(Default)]
 pub(super) struct Sizes(BTreeMap<i32, (i64, i64)>);
 

@@ -1,4 +1,4 @@
-//! Reading candidates with what stands around them. `features.rs` writes it.
+//! Reads candidates with their neighborhoods. `features.rs` writes these.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::store::memory::{Candidate, MemoryId, Surroundings};
 use crate::store::postgres::transaction::Tx;
 use crate::text::features::{Features, QuestionMark, numbered_of};
 
-/// Where a candidate stands: its thread's number in the answer, and its position.
+/// The position of a candidate: its thread's number in the answer, and its place there.
 pub(super) type Place = (u32, i64);
 
 /// Candidates in the order of `places`.

@@ -37,7 +37,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// Gives an older version the vectors of the memory whose text it was.
+/// Moves the vectors of a memory to the older version with its former text.
 pub(super) async fn move_from(tx: &Tx, memory: &Memory, other: MemoryId) -> Result<(), StoreError> {
     let projects = project_ids(tx, std::iter::once(memory.fields.project.as_str())).await?;
     let project = projects[&memory.fields.project];

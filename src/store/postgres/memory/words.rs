@@ -54,8 +54,8 @@ pub(in crate::store::postgres) async fn add(
     store_sizes(tx, &postings.sizes).await
 }
 
-/// Removes the words of texts that are about to change or to go. Which rows they have
-/// follows from the texts, so no index by memory is kept.
+/// Removes the words of texts that are about to change or be removed. Which rows they
+/// have follows from the texts, so no index by memory is kept.
 pub(super) async fn remove(tx: &Tx, memories: &[Indexed<'_>]) -> Result<(), StoreError> {
     let projects = project_ids(tx, memories.iter().map(|memory| memory.project)).await?;
     let mut rows = Vec::new();
@@ -92,7 +92,7 @@ mod tests {
 
     use crate::text;
 
-    /// Numbers that look like chance, the same each time.
+    /// Pseudorandom numbers, the same each time.
     struct Chance(u64);
 
     impl Chance {
@@ -148,7 +148,7 @@ mod tests {
             .collect()
     }
 
-    /// What FTS5 makes of the words, where it makes one of each.
+    /// The tokens of FTS5 for these words, if it makes one of each.
     fn by_fts5(words: &[String]) -> BTreeMap<usize, String> {
         let file = Connection::open_in_memory().expect("a database");
         file.execute_batch(

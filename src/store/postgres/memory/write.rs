@@ -1,5 +1,5 @@
-//! Writing memories: what a transaction may look up, and the changes it makes to rows
-//! and to the indexes that go with every text.
+//! Writes memories: the lookups of a transaction, and its changes of rows and of the
+//! indexes of every text.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -202,7 +202,7 @@ async fn insert(
     features::add(tx, &memories).await
 }
 
-/// Keeps an earlier text as a version of its own, with the vectors that it has.
+/// Stores an earlier text as a version of its own, with its vectors.
 async fn insert_older(
     tx: &Tx,
     reach: &Reach,

@@ -1,4 +1,4 @@
-//! Which node drives which execution.
+//! Leases: which node drives which execution.
 
 use crate::clock::Timestamp;
 use crate::store::StoreError;

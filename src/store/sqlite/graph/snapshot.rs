@@ -1,4 +1,4 @@
-//! Looking things up: words, entities, their names, whole triples.
+//! Lookups: words, entities, their names, whole triples.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Changing the graph, inside the transaction of a unit of work.
+//! Writes to the graph, in the transaction of a unit of work.
 
 use std::collections::HashMap;
 

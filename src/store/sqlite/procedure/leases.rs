@@ -1,4 +1,4 @@
-//! Which store drives which execution.
+//! Leases: which store drives which execution.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
