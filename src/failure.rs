@@ -128,8 +128,8 @@ impl Failure {
 
     /// A defect of Mimo; `source` is only logged.
     pub(crate) fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Failure::new(Kind::Internal, "Mimo met a defect of its own")
-            .hint("the log names it; please report it with that line")
+        Failure::new(Kind::Internal, "internal error in Mimo")
+            .hint("the log has the details; please report it with that line")
             .source(source)
     }
 

@@ -36,7 +36,7 @@ impl Ask {
         };
         let both = async { tokio::join!(memories, triples) };
         let Ok((memories, triples)) = timeout_at(deadline, both).await else {
-            let why = "memories and triples were not followed into each other: there was no time";
+            let why = "links between memories and triples were not followed: no time was left";
             findings.degraded.push(why.to_owned());
             return;
         };

@@ -269,7 +269,7 @@ fn reasoning(
     let mut why = match (phrases.is_empty(), is_decided) {
         (false, _) => format!("{}: {}", asks(primary), phrases.join(", ")),
         (true, true) => format!("{}: nearest to questions that do", asks(primary)),
-        (true, false) => "nothing tells where the answer lies".to_owned(),
+        (true, false) => "nothing indicates where the answer is".to_owned(),
     };
     if let Some(beside) = beside {
         why.push_str("; a part of it ");

@@ -143,7 +143,7 @@ impl Ask {
         let stores = question.stores.as_deref();
         let (decision, mut findings) = self.search(&mut store_query, stores, time).await?;
         if conversation.is_unknown {
-            let why = "this context_id is not kept any more; asked without it";
+            let why = "this context_id has expired; asked without it";
             findings.degraded.push(why.to_owned());
         }
 

@@ -114,7 +114,7 @@ fn named(pairs: &[String], properties: &Value) -> Result<Value, Failure> {
     let mut given = Map::new();
     for pair in pairs {
         let Some((name, value)) = pair.split_once('=') else {
-            return Err(Failure::invalid("", format!("{pair:?} is no argument"))
+            return Err(Failure::invalid("", format!("{pair:?} is not an argument"))
                 .hint("write NAME=VALUE, for example query='when do we launch'"));
         };
         let is_text = properties[name]["type"] == "string";
@@ -136,7 +136,7 @@ fn print_upstream_result(result: &Value, output: &Output) -> Result<()> {
     output.document(result)?;
     match result["isError"].as_bool() {
         Some(true) => Err(
-            Failure::new(Kind::Unavailable, "the tool answered with an error")
+            Failure::new(Kind::Unavailable, "the tool returned an error")
                 .hint("its answer is on stdout")
                 .into(),
         ),

@@ -64,10 +64,10 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 /// The URL of a Mimo over HTTP; `/mcp` where it names no path.
 pub(super) fn parse_url(text: &str) -> Result<String, Failure> {
     let invalid = |reason: &str| {
-        Failure::invalid("", format!("{text:?} is no URL of a Mimo: {reason}"))
-            .hint("it is like https://mimo.example.org/mcp")
+        Failure::invalid("", format!("{text:?} is not the URL of a Mimo: {reason}"))
+            .hint("write for example https://mimo.example.org/mcp")
     };
-    let uri: Uri = text.parse().map_err(|_| invalid("it is no URL"))?;
+    let uri: Uri = text.parse().map_err(|_| invalid("it is not a URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(invalid("it begins with http:// or https://"));
     }

@@ -445,7 +445,7 @@ impl Import {
         if self.observations > 0 {
             let skipped = counted(self.observations, "observation", "observations");
             lines.push(format!(
-                "skipped {skipped}: `mimo memory import` reads texts that are no relations"
+                "skipped {skipped}: `mimo memory import` reads texts that are not relations"
             ));
         }
         for (what, count) in &self.left_out {

@@ -174,7 +174,7 @@ fn rotate(
         .filter(|overlap| *overlap <= KEY_OVERLAP_SECONDS_MAX)
         .ok_or_else(|| {
             let why = format!(
-                "--overlap {:?} is no span of up to 30 days",
+                "--overlap {:?} is not a span of up to 30 days",
                 arguments.overlap
             );
             Failure::invalid("", why).hint("write for example 24h, or 0s for no overlap")
@@ -269,7 +269,7 @@ fn check(store: &dyn KeyStore, clock: Arc<dyn Clock>, output: &Output) -> Result
 fn read_end(text: &str, here: Here) -> Result<Timestamp, Failure> {
     let end = moment::read(text, Edge::End, SpanDirection::Future, here);
     end.filter(|end| *end > here.now).ok_or_else(|| {
-        let why = format!("--expires {text:?} is no span, and no day or moment to come");
+        let why = format!("--expires {text:?} is neither a span nor a time in the future");
         Failure::invalid("", why).hint("write for example 90d, or 2027-01-31")
     })
 }

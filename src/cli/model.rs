@@ -84,7 +84,7 @@ pub(super) fn run(
             if in_use(config) == Some(name) {
                 let message = format!("{name} is in use, so it was not removed");
                 let failure = Failure::new(Kind::Conflict, message);
-                return Err(failure.hint("mimo model use built-in comes first").into());
+                return Err(failure.hint("run mimo model use built-in first").into());
             }
             app::models(config).remove(name)?;
             match output.json {
@@ -153,7 +153,7 @@ fn list(config: &Config, output: &Output) -> Result<()> {
     if let Some(name) = used
         && !models.iter().any(|model| model.header.name == *name)
     {
-        text += &format!("* {name}: missing, so searches go by words\n");
+        text += &format!("* {name}: missing, so searches are by keyword only\n");
     }
     output.print(text + "  (* encodes texts)\n")
 }
@@ -179,10 +179,10 @@ fn choose(name: &str, config: &Config, clock: Arc<dyn Clock>, output: &Output) -
     if output.json {
         return output.document(&json!({"ok": true, "in_use": name, "to_encode": left}));
     }
-    let mut text = format!("{name} encodes texts in every Mimo that starts from now on\n");
+    let mut text = format!("every Mimo that starts from now on encodes with {name}\n");
     // An endpoint in the file was refused above.
     if matches!(config.embedding, Some(EmbeddingSettings::Endpoint { .. })) {
-        text += "  but OLLAMA_EMBEDDING_MODEL is set here: where it is, that model encodes\n";
+        text += "  except where OLLAMA_EMBEDDING_MODEL is set, as it is here\n";
     }
     if left > 0 {
         text += &format!(

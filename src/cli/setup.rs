@@ -323,7 +323,7 @@ fn check_replaced(
     };
     let message = format!("{path} has an entry \"mimo\" for {kind}");
     Err(Failure::new(Kind::Conflict, message).hint(format!(
-        "the file is as it was; `mimo setup {} --remove` removes that entry",
+        "the file is unchanged; `mimo setup {} --remove` removes that entry",
         client.name()
     )))
 }

@@ -109,7 +109,7 @@ fn ask(url: &str) -> Result<Latest, String> {
     // A version becomes part of commands that a person copies.
     match parts(&latest.version) {
         Some(_) => Ok(latest),
-        None => Err("answered with a version that is none".to_owned()),
+        None => Err("answered with an invalid version".to_owned()),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::store::integrity::{Part, Problem, Report};
 Examples:
   mimo verify                      the database
   mimo verify before-the-move.db   a backup
-  mimo verify --repair             make what is derived from memories anew
+  mimo verify --repair             rebuild what is derived from memories
   mimo verify --json | jq '.parts[] | select(.problems != [])'
 
 Clients may go on meanwhile. The exit code is 1 where something is wrong.")]
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
         };
         match can_repair && config.store.url.is_none() {
             true => format!(
-                "`mimo verify --repair` makes what is derived from memories anew; if that does \
+                "`mimo verify --repair` rebuilds what is derived from memories; if that does \
                  not help, {next}"
             ),
             false => next,
@@ -178,7 +178,7 @@ fn shown(
         text.push(&format!("mended: {}\n", line(problem)));
     }
     if mended.is_some_and(<[Problem]>::is_empty) {
-        text.push("nothing was to be mended\n");
+        text.push("nothing needed repair\n");
     }
     text.push(&format!(
         "{} {state}: {}, schema {}\n",

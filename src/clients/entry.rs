@@ -56,7 +56,7 @@ pub(crate) struct FoundEntry {
 
 /// A settings file that cannot be understood; `place` is `line:column`, if known.
 pub(super) fn mistake(place: &str, reason: impl Into<String>) -> Diagnostic {
-    let fix = "the file is as it was; put that right, then run the same command again";
+    let fix = "the file is unchanged; fix that, then run the same command again";
     Diagnostic::at(place, reason, fix)
 }
 

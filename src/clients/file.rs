@@ -41,7 +41,7 @@ impl Settings {
         };
         let found = file
             .metadata()
-            .map_err(|error| unusable(&real, format!("cannot be looked at: {error}")))?;
+            .map_err(|error| unusable(&real, format!("cannot be examined: {error}")))?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()]
                 .iter()
@@ -82,7 +82,7 @@ impl Settings {
         let cannot = |what: &str, error: io::Error| {
             let message = format!("{} cannot be {what}: {error}", self.path.display());
             Failure::new(Kind::Unavailable, message)
-                .hint("nothing was changed; may your account write that folder?")
+                .hint("nothing was changed; check that your account may write to that folder")
         };
         DirBuilder::new()
             .recursive(true)
@@ -142,7 +142,7 @@ fn real(path: &Path) -> Result<PathBuf, Failure> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unusable(
             path,
-            "is a link to a file that is not there".to_owned(),
+            "is a link to a file that does not exist".to_owned(),
         )),
         Err(error) => Err(unusable(path, format!("cannot be reached: {error}"))),
     }
@@ -162,7 +162,7 @@ fn open(path: &Path) -> Result<Option<(File, Vec<u8>)>, Failure> {
         Err(error) => return Err(unreadable(error)),
     };
     if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(unusable(path, "is no regular file".to_owned()));
+        return Err(unusable(path, "is not a regular file".to_owned()));
     }
     let mut bytes = Vec::new();
     let most = CLIENT_FILE_BYTES_MAX as u64 + 1;
@@ -181,7 +181,7 @@ fn open(path: &Path) -> Result<Option<(File, Vec<u8>)>, Failure> {
 
 fn unusable(path: &Path, why: String) -> Failure {
     Failure::new(Kind::Unavailable, format!("{} {why}", path.display()))
-        .hint("the file is as it was; put it right, then run the same command again")
+        .hint("the file is unchanged; fix it, then run the same command again")
 }
 
 #[cfg(test)]

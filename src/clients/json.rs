@@ -230,7 +230,7 @@ pub(super) fn check_plain(text: &str, title: &str, has_comments: bool) -> Result
 fn no_object() -> Diagnostic {
     mistake(
         "",
-        "the whole is no object, so nothing can be entered in it",
+        "the file is not an object, so nothing can be added to it",
     )
 }
 

@@ -63,7 +63,7 @@ pub(super) fn put(text: &str, form: Form, keys: &Keys) -> Result<String, Diagnos
         return put_back(text, form, &[(ENTRY.to_owned(), Json::Object(keys))]);
     };
     let Kind::Map { .. } = &found.kind else {
-        return Err(mistake("", format!("its entry {ENTRY:?} is no map")));
+        return Err(mistake("", format!("its entry {ENTRY:?} is not a map")));
     };
     let mut edits = Edits::new(text);
     let mut expected = found.json();
@@ -200,7 +200,7 @@ pub(super) fn put_back(
             _ => {
                 return Err(mistake(
                     "",
-                    "the whole is no map, so nothing can be entered in it",
+                    "the file is not a map, so nothing can be added to it",
                 ));
             }
         },

@@ -118,7 +118,7 @@ pub(crate) fn choose_model(file: &Path, name: Option<&str>) -> Result<(), Failur
             file.display()
         );
         return Err(Failure::new(Kind::Conflict, message)
-            .hint("take the endpoint out of [embedding] there first"));
+            .hint("remove the endpoint from [embedding] there first"));
     }
     match name {
         Some(name) => section.insert("installed", value(name)),
@@ -145,7 +145,7 @@ pub(crate) fn choose_model(file: &Path, name: Option<&str>) -> Result<(), Failur
 fn unwritten(file: &Path, name: Option<&str>, error: &std::io::Error) -> Failure {
     let fix = match name {
         Some(name) => format!("write it there yourself: [embedding] installed = \"{name}\""),
-        None => "take installed out of [embedding] there yourself".to_owned(),
+        None => "remove installed from [embedding] there yourself".to_owned(),
     };
     let message = format!("cannot write {}: {error}", file.display());
     Failure::new(Kind::Unavailable, message).hint(fix)

@@ -77,7 +77,10 @@ impl HttpSettings {
             };
             let port = match &port {
                 Some(port) => port.parse().map_err(|_| {
-                    Failure::invalid("", format!("MIMO_HTTP_PORT is {port:?}, which is no port"))
+                    Failure::invalid(
+                        "",
+                        format!("MIMO_HTTP_PORT is {port:?}, which is not a port"),
+                    )
                 })?,
                 None => listen.port(),
             };
@@ -106,7 +109,7 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let numbers = text.replacen("localhost:", "127.0.0.1:", 1);
     numbers
         .parse()
-        .map_err(|_| format!("{text} is no address and port, such as {LISTEN_DEFAULT}"))
+        .map_err(|_| format!("{text} is not an address and port, such as {LISTEN_DEFAULT}"))
 }
 
 pub(super) fn parse_ip(text: &str) -> Result<IpAddr, String> {
@@ -116,5 +119,5 @@ pub(super) fn parse_ip(text: &str) -> Result<IpAddr, String> {
     };
     number
         .parse()
-        .map_err(|_| format!("{text} is no IP address, such as 127.0.0.1"))
+        .map_err(|_| format!("{text} is not an IP address, such as 127.0.0.1"))
 }

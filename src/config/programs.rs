@@ -104,7 +104,7 @@ pub(crate) fn record(data_folder: &Path, programs: &Recorded) -> Result<(), Fail
     let file = data_folder.join(RECORD);
     files::replace(&file, &text.map_err(Failure::internal)?).map_err(|error| {
         let message = format!("{} cannot be written: {error}", file.display());
-        Failure::new(Kind::Unavailable, message).hint("may your account write there?")
+        Failure::new(Kind::Unavailable, message).hint("check that your account may write there")
     })
 }
 

@@ -29,7 +29,9 @@ pub(super) fn check_predicate(name: &str) -> Result<(), String> {
 pub(super) fn check_time_zone(name: &str) -> Result<(), String> {
     match Zone::named(name) {
         Some(_) => Ok(()),
-        None => Err("it is no name of the IANA database, such as America/New_York".into()),
+        None => {
+            Err("it is not a name of the IANA time zone database, such as America/New_York".into())
+        }
     }
 }
 
@@ -132,7 +134,7 @@ pub(super) fn check_command(text: &str) -> Result<(), String> {
         true => check_folder(text),
         false if COMMANDS.contains(&text) => Ok(()),
         false => Err(format!(
-            "allowed are {}, and programs by their whole path",
+            "allowed are {}, and programs by their absolute path",
             COMMANDS.join(", ")
         )),
     }
@@ -141,10 +143,10 @@ pub(super) fn check_command(text: &str) -> Result<(), String> {
 /// An absolute path without `.` and `..`.
 pub(super) fn check_folder(text: &str) -> Result<(), String> {
     if !text.starts_with('/') {
-        return Err("a whole path begins with /".into());
+        return Err("an absolute path begins with /".into());
     }
     if text.split('/').any(|part| part == ".." || part == ".") {
-        return Err("a whole path has no . and .. in it".into());
+        return Err("an absolute path must not contain . or ..".into());
     }
     match text.contains([':', '\0']) {
         true => Err("a PATH cannot hold it: it has a colon or a NUL byte".into()),
@@ -172,11 +174,14 @@ pub(super) fn absolute(origin: &str, path: &Path) -> Result<PathBuf, Failure> {
             "",
             format!("{origin} is {shown}, and only a shell expands ~"),
         )
-        .hint("write the whole path, beginning with /"));
+        .hint("write the absolute path, beginning with /"));
     }
     std::path::absolute(path).map_err(|error| {
-        Failure::invalid("", format!("{origin} is no usable path ({shown}): {error}"))
-            .hint("write the whole path, beginning with /")
+        Failure::invalid(
+            "",
+            format!("{origin} is not a usable path ({shown}): {error}"),
+        )
+        .hint("write the absolute path, beginning with /")
     })
 }
 

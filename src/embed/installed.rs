@@ -42,7 +42,7 @@ impl InstalledModels {
         let unwritten = |error: io::Error| {
             let message = format!("cannot write {}: {error}", path.display());
             Failure::new(Kind::Unavailable, message)
-                .hint("give your account the right to write there, and the disk room for it")
+                .hint("check that your account may write there, and the disk's free space")
         };
         let mut new = Replacement::begin(&path).map_err(unwritten)?;
         let unread = |error: io::Error| {
@@ -53,7 +53,7 @@ impl InstalledModels {
             .take(MODEL_FILE_BYTES_MAX + 1);
         let bytes = io::copy(&mut from, &mut new).map_err(unwritten)?;
         if bytes > MODEL_FILE_BYTES_MAX {
-            let message = format!("{} is larger than any model", file.display());
+            let message = format!("{} is too large for a model", file.display());
             return Err(Failure::new(Kind::LimitExceeded, message));
         }
         new.flush().map_err(unwritten)?;
@@ -120,8 +120,7 @@ impl InstalledModels {
 }
 
 fn missing(name: &str) -> Failure {
-    Failure::new(Kind::NotFound, format!("there is no model {name} here")).hint(
-        "mimo model list names those that there are; mimo model add FILE takes one, and mimo \
-         model use built-in goes back",
+    Failure::new(Kind::NotFound, format!("no model {name} is installed")).hint(
+        "mimo model list shows the installed ones; mimo model add FILE installs one, and mimo model use built-in goes back",
     )
 }

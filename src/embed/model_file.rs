@@ -147,7 +147,7 @@ impl ModelFile {
     pub fn verify(&self) -> Result<(), Failure> {
         let damaged = |what: &str| {
             let message = format!("{}: {what}", self.path.display());
-            Failure::new(Kind::InvalidArguments, message).hint("get the file again")
+            Failure::new(Kind::InvalidArguments, message).hint("download the file again")
         };
         let bytes = self.bytes().map_err(|why| damaged(&why))?;
         let found = base16ct::lower::encode_string(&Sha256::digest(bytes));

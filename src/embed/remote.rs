@@ -101,8 +101,8 @@ impl Remote {
             return Err((refusal(status), fix));
         }
         let unfit = |what: &str| (format!("answered with {what}"), start());
-        let response: Response =
-            serde_json::from_slice(&body).map_err(|_| unfit("something that is no embedding"))?;
+        let response: Response = serde_json::from_slice(&body)
+            .map_err(|_| unfit("something that is not an embedding"))?;
         let mut rows = response.data;
         rows.sort_by_key(|row| row.index);
         let width = rows.first().map_or(0, |row| row.embedding.len());

@@ -154,7 +154,7 @@ impl Problem {
                 "",
             ),
             Problem::NotAVariable(text) => (
-                format!("?{text} is no variable"),
+                format!("?{text} is not a variable"),
                 "write ? and letters, for example ?person or, with a type, ?p:person",
             ),
             Problem::TypedPredicate(name) => (

@@ -258,7 +258,7 @@ impl Importer {
             return self.server_relation(document);
         }
         let line = Line::deserialize(document).map_err(|error| {
-            Failure::invalid("", format!("this is no line of a graph: {error}"))
+            Failure::invalid("", format!("this is not a line of a graph: {error}"))
                 .hint("lines of `mimo graph export` and of server-memory's file can be read")
         })?;
         self.line(line)

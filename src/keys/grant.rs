@@ -242,7 +242,7 @@ fn parse_tools(patterns: &[String]) -> Result<Vec<String>, Failure> {
     };
     let wrong = patterns.iter().find(|pattern| !is_valid(pattern));
     let why = match wrong {
-        Some(pattern) => format!("{pattern:?} is no pattern of tools"),
+        Some(pattern) => format!("{pattern:?} is not a pattern of tools"),
         None if patterns.len() > KEY_TOOLS_MAX => {
             format!("a key has at most {KEY_TOOLS_MAX} patterns of tools")
         }

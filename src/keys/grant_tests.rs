@@ -131,8 +131,8 @@ fn mistakes_are_named() {
         ("read", "a,a:read", "", "named twice"),
         ("read", "*", "", "stands for all projects"),
         ("read", ":read", "", "cannot be empty"),
-        ("read", "", "a b", "no pattern"),
-        ("read", "", "!", "no pattern"),
+        ("read", "", "a b", "not a pattern"),
+        ("read", "", "!", "not a pattern"),
     ] {
         let failure = parse(scopes, projects, tools).expect_err(said);
         assert!(failure.message.contains(said), "{failure}");

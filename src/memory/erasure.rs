@@ -62,7 +62,7 @@ impl Memories {
         let missing: Vec<MemoryId> = known.difference(&found).copied().collect();
         if !missing.is_empty() {
             let failure = Failure::from(StoreError::NoSuchMemory(missing));
-            return Err(failure.hint("nothing was erased; name the ids that there are"));
+            return Err(failure.hint("nothing was erased; name existing ids"));
         }
         if let Some(other) = memories
             .iter()

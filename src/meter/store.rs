@@ -138,7 +138,7 @@ pub static RETRIES: Counter<()> = Counter::new(
 
 pub static MEMORIES: Gauge<MemoryState, { MemoryState::COUNT }> =
     Gauge::unset("memories", "Stored memories");
-pub static TRIPLES: Gauge<()> = Gauge::unset("triples", "Triples of the graph that are in force");
+pub static TRIPLES: Gauge<()> = Gauge::unset("triples", "Triples of the graph that are current");
 pub static NEAREST_WIDENED: Counter<()> = Counter::new(
     "nearest_widened",
     "Searches by vector that needed a second, larger selection",

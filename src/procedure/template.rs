@@ -108,8 +108,9 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
             if value.is_undefined() {
                 return Err(failed(ErrorKind::UndefinedError.into()));
             }
-            serde_json::to_value(value)
-                .map_err(|error| TemplateError(format!("{inner} gives no JSON value: {error}")))?
+            serde_json::to_value(value).map_err(|error| {
+                TemplateError(format!("{inner} does not give a JSON value: {error}"))
+            })?
         }
         None => {
             let compiled = environment

@@ -120,11 +120,8 @@ impl Reloader {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let not_serving = || {
-            Failure::new(
-                Kind::Unavailable,
-                "this process serves no skills that could be reloaded",
-            )
-            .hint("`mimo skill reload` has the running Mimos reload")
+            Failure::new(Kind::Unavailable, "this process serves no skills")
+                .hint("`mimo skill reload` has the running Mimos reload")
         };
         let (reply, outcome) = oneshot::channel();
         let inlet = inlet(inlets.ok_or_else(not_serving)?);

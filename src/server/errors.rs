@@ -26,5 +26,5 @@ pub(super) fn upstream_error(error: &RawValue) -> ErrorData {
 }
 
 pub(super) fn defect() -> ErrorData {
-    ErrorData::internal_error("Mimo met a defect of its own; its log names it", None)
+    ErrorData::internal_error("internal error in Mimo; its log has the details", None)
 }

@@ -334,7 +334,7 @@ impl ServerHandler for Mcp {
         let marks = marks(&gateway_request, &context);
         let reply = self.answer(gateway_request, &context).await?;
         let text = encode(&reply, marks).map_err(|error| {
-            tracing::error!(%error, method = request.method, "a result is no JSON object");
+            tracing::error!(%error, method = request.method, "a result is not a JSON object");
             defect()
         })?;
         Ok(self.connection.result(&context.id, text))

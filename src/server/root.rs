@@ -59,11 +59,11 @@ async fn project(ask: AskClient) -> Option<String> {
     match asked {
         Ok(Ok(result)) => only_root(&result),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the client does not tell its roots");
+            tracing::warn!(%error, "the client does not list its roots");
             None
         }
         Err(_) => {
-            tracing::warn!("the client did not tell its roots in time");
+            tracing::warn!("the client did not list its roots in time");
             None
         }
     }

@@ -35,7 +35,7 @@ pub(super) async fn launch(
     let folder = state_folder.join("containers");
     let unusable = |error: io::Error| {
         let message = format!("the folder {} cannot be used: {error}", folder.display());
-        Failure::new(Kind::Unavailable, message).hint("may your account write there?")
+        Failure::new(Kind::Unavailable, message).hint("check that your account may write there")
     };
     for run in dead_runs(&folder).map_err(unusable)? {
         // A daemon that does not answer would delay the start once for each.

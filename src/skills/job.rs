@@ -74,8 +74,7 @@ impl Job {
             };
             let life = live(&spec, &*launcher, downstream, &stop, &sinks, &on_event);
             let ended = AssertUnwindSafe(life).catch_unwind().await;
-            let why =
-                ended.unwrap_or_else(|_| "Mimo met a defect of its own while it ran it".to_owned());
+            let why = ended.unwrap_or_else(|_| "an internal error in Mimo ended it".to_owned());
             let why = spec.secrets.redact(&why).into_owned();
             if let Some(log) = log {
                 log.ended(&why);

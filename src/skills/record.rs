@@ -155,7 +155,7 @@ impl Records {
         let folder = self.0.display();
         let message = format!("the record of the skill in {folder} cannot be used: {error}");
         Failure::new(Kind::Unavailable, message)
-            .hint("may your account write there, and is the disk full?")
+            .hint("check that your account may write there, and the disk's free space")
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn show(
 ) -> Result<Value, Failure> {
     // Days begin at midnight where the browser is.
     let since = Timestamp::from_iso(arguments.required("since")?)
-        .ok_or_else(|| Failure::invalid("/since", "since is no time in RFC 3339".to_owned()))?;
+        .ok_or_else(|| Failure::invalid("/since", "since is not a time in RFC 3339".to_owned()))?;
     let spans = Spans {
         since,
         micros: DAY_MICROS,

@@ -215,7 +215,7 @@ fn value(id: &Id) -> Value {
 }
 
 fn defect() -> ErrorData {
-    ErrorData::internal_error("Mimo met a defect of its own", None)
+    ErrorData::internal_error("internal error in Mimo", None)
 }
 
 /// Writes `{"jsonrpc":"2.0","id":ID,"MEMBER":`.

@@ -346,35 +346,35 @@ fn verify_names_each_kind_of_damage() {
         ),
         (
             "INSERT INTO memory_tag VALUES (77, 'x')",
-            "1 tags belong to memories that are not there: memory_tag to memory",
+            "1 tags belong to memories that do not exist: memory_tag to memory",
         ),
         (
             "UPDATE memory SET supersedes = 77 WHERE id = 1",
-            "1 memories replace one that is not there",
+            "1 memories replace one that does not exist",
         ),
         (
             "DELETE FROM embedding_model",
-            "2 vectors are of a model that is not there",
+            "2 vectors are of a model that does not exist",
         ),
         (
             "INSERT INTO memory_entity VALUES (1, 77)",
-            "1 memories are linked to entities that are not there: 1",
+            "1 memories are linked to entities that do not exist: 1",
         ),
         (
             "INSERT INTO entity_name SELECT 'x', project, 77, 'x', 'x', 'Ex' FROM entity_name LIMIT 1",
-            "1 names belong to entities that are not there: Ex",
+            "1 names belong to entities that do not exist: Ex",
         ),
         (
             "INSERT INTO entity VALUES (77 << 32 | 1, 'odd:one', 'one')",
-            "1 entities are of a type that is not there: odd:one",
+            "1 entities are of a type that does not exist: odd:one",
         ),
         (
             "UPDATE triple SET object = 77",
-            "1 triples have an end that is not there: 1",
+            "1 triples have an end that does not exist: 1",
         ),
         (
             "UPDATE triple SET predicate = 77",
-            "1 triples have a predicate, a project or a source that is not there: 1",
+            "1 triples have a predicate, a project or a source that does not exist: 1",
         ),
         (
             "UPDATE procedure SET definition = '{'",
@@ -394,7 +394,7 @@ fn verify_names_each_kind_of_damage() {
         ),
         (
             "DELETE FROM procedure",
-            "1 executions follow definitions that are not there",
+            "1 executions follow definitions that do not exist",
         ),
     ] {
         let home = stored();

@@ -256,7 +256,7 @@ fn mistakes_are_explained_without_repeating_a_key() {
         (
             &["keys", "generate", "--name", "a", "--expires", "2020-01-01"],
             2,
-            "to come",
+            "in the future",
         ),
         (
             &["keys", "generate", "--name", "a", "--at-once", "0"],

@@ -92,7 +92,7 @@ fn restore_brings_back_archived_memories_and_counts_them() {
     assert_eq!(home.run(&["memory", "restore"]).code, Some(2));
     let odd = home.run(&["memory", "restore", "--archived-since", "soon"]);
     assert!(
-        odd.code == Some(2) && odd.err.contains("no day, moment or span"),
+        odd.code == Some(2) && odd.err.contains("not a day, a time or a span"),
         "{odd:?}"
     );
 

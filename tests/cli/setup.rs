@@ -302,7 +302,7 @@ fn symlink_is_followed_and_kept() {
     let refused = account.setup(&["cursor"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(
-        refused.err.contains("link to a file that is not there"),
+        refused.err.contains("link to a file that does not exist"),
         "{}",
         refused.err
     );
@@ -334,7 +334,7 @@ fn unchangeable_settings_are_refused_with_path_and_reason() {
             "",
             "\"url\"",
         ),
-        ("cursor", ".cursor/mcp.json", "[1]", "", "no object"),
+        ("cursor", ".cursor/mcp.json", "[1]", "", "not an object"),
     ] {
         let file = account.put(file, text);
         for dry_run in [&[][..], &["--dry-run"]] {
@@ -343,7 +343,7 @@ fn unchangeable_settings_are_refused_with_path_and_reason() {
             assert!(refused.err.contains(place), "{place}: {}", refused.err);
             assert!(refused.err.contains(reason), "{reason}: {}", refused.err);
             assert!(
-                refused.err.contains("next: the file is as it was"),
+                refused.err.contains("next: the file is unchanged"),
                 "{}",
                 refused.err
             );
@@ -363,7 +363,7 @@ fn unchangeable_settings_are_refused_with_path_and_reason() {
     fs::remove_file(&file).expect("gone");
     fs::create_dir(&file).expect("a folder");
     let refused = account.setup(&["cursor"]);
-    assert!(refused.err.contains("no regular file"), "{}", refused.err);
+    assert!(refused.err.contains("not a regular file"), "{}", refused.err);
     // Wrong usage has a different exit code than an invalid file.
     for arguments in [
         &["emacs"][..],
@@ -410,7 +410,7 @@ fn read_only_folder_and_file_are_left_unchanged() {
     assert!(
         refused
             .err
-            .contains("nothing was changed; may your account"),
+            .contains("nothing was changed; check that your account"),
         "{refused:?}"
     );
     mode(folder, 0o755);

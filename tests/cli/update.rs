@@ -104,7 +104,7 @@ fn unknown_newest_version_is_a_failure_with_the_next_step() {
     for (url, says) in [
         (closed, "cannot be reached: connection refused"),
         (&nonsense, "is not a list of releases"),
-        (&forged, "a version that is none"),
+        (&forged, "an invalid version"),
     ] {
         let failed = asking(url).run(&["update"]);
         assert_eq!((failed.code, &*failed.out), (Some(1), ""), "{failed:?}");

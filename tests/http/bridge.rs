@@ -264,7 +264,7 @@ fn failures_are_answers_in_words() {
     assert!(error(&client.message()).contains("does not accept the key"));
     let (code, out, err) = team.run(&["connect", "mimo.example"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert!(err.contains("no URL of a Mimo"), "{err}");
+    assert!(err.contains("not the URL of a Mimo"), "{err}");
 }
 
 #[cfg(target_os = "linux")]

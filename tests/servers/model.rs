@@ -209,7 +209,7 @@ fn texts_are_stored_and_found_by_words_while_the_model_is_missing() {
     assert_eq!(found["items"][0]["content"], "Der Papagei heißt Otto.");
     let degraded = found["degraded"].as_str().expect("a reason");
     assert!(
-        degraded.contains("no model multilingual-e5-small here"),
+        degraded.contains("no model multilingual-e5-small is installed"),
         "{degraded}"
     );
     let encoder = encoder(&home);

@@ -49,7 +49,7 @@ pub(super) fn run(environment: &Environment, clock: &dyn Clock, output: &Output)
             Kind::Unavailable,
             "the system does not tell where this program is",
         )
-        .hint("start it by its whole path")
+        .hint("start it by its absolute path")
     })?;
     let folder = TemporaryFolder::make(&environment.temporary_folder, clock)?;
     let skill = FixtureSkill::install(&folder.0, environment, clock)?;

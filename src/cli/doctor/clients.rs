@@ -19,7 +19,7 @@ pub(super) fn entries(environment: &Environment) -> Vec<Finding> {
                 Finding::new(name, State::Failed, format!("{file} starts {says}")).next(again)
             }
             EntryState::Broken => Finding::new(name, State::Partial, says.into_owned())
-                .next(format!("put the file right, then restart {title}")),
+                .next(format!("fix the file, then restart {title}")),
             EntryState::Off => Finding::new(name, State::Partial, format!("{file}: switched off"))
                 .next(format!("switch Mimo on in {title}")),
             EntryState::Other => {

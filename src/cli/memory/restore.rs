@@ -102,7 +102,7 @@ pub(super) fn run(
 
 fn read_since(text: &str, here: Here) -> Result<Timestamp, Failure> {
     moment::read(text, Edge::Start, SpanDirection::Past, here).ok_or_else(|| {
-        let why = format!("--archived-since {text:?} is no day, moment or span");
+        let why = format!("--archived-since {text:?} is not a day, a time or a span");
         Failure::new(Kind::InvalidArguments, why).hint(moment::FORMS)
     })
 }

@@ -53,11 +53,9 @@ pub(super) fn run(
     }
     match items.len() == arguments.ids.len() {
         true => Ok(()),
-        false => Err(
-            Failure::new(Kind::NotFound, "not all of these ids are there")
-                .hint("list them with `mimo memory list --everywhere`")
-                .into(),
-        ),
+        false => Err(Failure::new(Kind::NotFound, "not all of these ids exist")
+            .hint("list them with `mimo memory list --everywhere`")
+            .into()),
     }
 }
 

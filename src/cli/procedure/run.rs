@@ -297,7 +297,7 @@ pub(super) async fn approve(
     let id = &arguments.execution;
     let (execution, machine) = procedures.snapshot(grants, id).await?;
     if !io::stdin().is_terminal() {
-        let message = "a person decides this, and stdin is no terminal";
+        let message = "a person decides this, and stdin is not a terminal";
         return Err(Failure::new(Kind::Refused, message)
             .hint("run mimo procedure approve by hand, in a terminal")
             .into());

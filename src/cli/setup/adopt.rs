@@ -37,7 +37,7 @@ pub(super) fn adopt(
 ) -> Result<(Imported, String)> {
     if !cfg!(any(target_os = "linux", target_os = "macos")) {
         let message = "Mimo runs other servers on Linux and macOS only";
-        let hint = "the file is as it was; leave out --adopt";
+        let hint = "the file is unchanged; leave out --adopt";
         return Err(Failure::new(Kind::Refused, message).hint(hint).into());
     }
     let maps = of_client(client, settings, options.folder)?;

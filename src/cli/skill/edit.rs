@@ -158,7 +158,7 @@ pub(super) fn write(config: &Config, bytes: &[u8]) -> Result<(), Failure> {
     }
     files::replace(path, bytes).map_err(|error| {
         let message = format!("{} cannot be written: {error}", path.display());
-        let hint = "the file is as it was; may your account write its folder?";
+        let hint = "the file is unchanged; check that your account may write to its folder";
         Failure::new(Kind::Unavailable, message).hint(hint)
     })
 }

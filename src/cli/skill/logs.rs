@@ -133,7 +133,7 @@ fn read_new(
 
 fn unreadable(folder: &Path, error: &io::Error) -> Failure {
     let message = format!("the logs in {} cannot be read: {error}", folder.display());
-    Failure::new(Kind::Unavailable, message).hint("may your account read them?")
+    Failure::new(Kind::Unavailable, message).hint("check that your account may read them")
 }
 
 fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<()> {

@@ -103,7 +103,8 @@ pub(super) fn ask_instances(
                 "the running Mimos cannot be asked in {}: {error}",
                 folder.display()
             );
-            Failure::new(Kind::Unavailable, message).hint("may your account write that folder?")
+            Failure::new(Kind::Unavailable, message)
+                .hint("check that your account may write to that folder")
         })
     })
 }

@@ -57,7 +57,7 @@ impl Core {
             }
             // They stay trusted in this process, and are stored with the next ones.
             Err(failure) => {
-                tracing::warn!("what was seen for the first time was not stored: {failure}")
+                tracing::warn!("new tools were not stored: {failure}")
             }
         }
     }

@@ -57,8 +57,8 @@ pub(super) async fn read(
             Err(_) => return Err(too_slow()),
             Ok(None) => break,
             Ok(Some(Err(error))) => {
-                tracing::debug!(%error, "a body was not sent whole");
-                let message = "the body ended before its end";
+                tracing::debug!(%error, "a body was not sent completely");
+                let message = "the body ended early";
                 return Err(Refusal::new(
                     StatusCode::BAD_REQUEST,
                     "bad_request",

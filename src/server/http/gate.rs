@@ -346,13 +346,12 @@ impl Gate {
         if let Err(until) = in_use.rate.check() {
             meter::RATE_LIMITED.increment(RateLimit::Requests);
             let wait = until.wait_time_from(DefaultClock::default().now());
-            return Err(
-                limited("this key's requests a minute are used up").retry_after(wait.as_secs() + 1)
-            );
+            return Err(limited("this key's requests for this minute are used up")
+                .retry_after(wait.as_secs() + 1));
         }
         let turn = in_use.at_once.clone().try_acquire_owned().map_err(|_| {
             meter::RATE_LIMITED.increment(RateLimit::AtOnce);
-            limited("this key has as many requests open as it may have").retry_after(1)
+            limited("this key has too many open requests").retry_after(1)
         })?;
         Ok(Visitor {
             key,

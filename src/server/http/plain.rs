@@ -58,7 +58,7 @@ pub(super) async fn request(
 ) -> Result<(String, Value), Refusal> {
     let request = document(http, headers, body, id).await?;
     let request: ToolRequest = serde_json::from_value(request).map_err(|error| {
-        let failure = Failure::invalid("", format!("this is no call of a tool: {error}")).hint(
+        let failure = Failure::invalid("", format!("this is not a tool call: {error}")).hint(
             "send for example {\"tool\": \"memory_search\", \"arguments\": {\"query\": \"..\"}}",
         );
         Refusal::failure(&failure).with_request_id(&id.0)

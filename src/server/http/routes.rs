@@ -91,7 +91,7 @@ pub(super) fn router(http: &Arc<Http>) -> Router {
     router
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(|_| {
-            let message = "Mimo met a defect of its own; its log names it";
+            let message = "internal error in Mimo; its log has the details";
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
         }))
         .layer(from_fn_with_state(http.clone(), admit))

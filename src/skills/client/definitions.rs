@@ -74,7 +74,7 @@ pub struct Mended {
 /// Repairs an item of a list; fails with the reason why it is left out.
 pub fn mend(list: List, raw: &RawValue) -> Result<Mended, String> {
     let Ok(Value::Object(mut item)) = serde_json::from_str(raw.get()) else {
-        return Err("it is no JSON object".to_owned());
+        return Err("it is not a JSON object".to_owned());
     };
     let mut fixes = Fixes::default();
     for (field, check) in BASE {

@@ -271,7 +271,7 @@ impl SkillClient {
         match mend_result(method, uri, &result) {
             None => result,
             Some(mended) => {
-                tracing::debug!(skill = %self.0.skill, method, "an odd result was mended");
+                tracing::debug!(skill = %self.0.skill, method, "an invalid result was repaired");
                 mended
             }
         }

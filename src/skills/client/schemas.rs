@@ -77,7 +77,7 @@ fn as_object_schema<'a>(
         *schema = json!({"type": "object"});
     }
     let Value::Object(object) = schema else {
-        return Err(format!("{} is no schema of an object", &path[1..]));
+        return Err(format!("{} is not a schema of an object", &path[1..]));
     };
     let wanted = object.get("type").is_none_or(|given| match given {
         Value::String(name) => name == "object",
@@ -85,7 +85,7 @@ fn as_object_schema<'a>(
         _ => true,
     });
     if !wanted {
-        return Err(format!("{} is no schema of an object", &path[1..]));
+        return Err(format!("{} is not a schema of an object", &path[1..]));
     }
     if object.get("type").is_none_or(|given| given != "object") {
         fixes.note(format!("{path}/type is taken as object"));
@@ -211,7 +211,7 @@ fn mend_schemas(schemas: &mut Schema, path: &str, fixes: &mut Fixes) {
     for (name, schema) in schemas {
         let path = format!("{path}/{}", pointer_token(name));
         if !mend_schema(schema, &path, fixes) {
-            fixes.note(format!("{path} is no schema, so it accepts anything"));
+            fixes.note(format!("{path} is not a schema, so it accepts anything"));
             *schema = json!({});
         }
     }

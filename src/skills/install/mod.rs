@@ -233,7 +233,7 @@ impl Installer {
         let unusable = |error: io::Error| {
             let message = format!("the folder {} cannot be used: {error}", folder.display());
             Failure::new(Kind::Unavailable, message)
-                .hint("is the disk full, and may your account write there?")
+                .hint("check the disk's free space, and that your account may write there")
         };
         private_folder(&folder).map_err(unusable)?;
         let lock = File::create(folder.join(LOCK)).map_err(unusable)?;

@@ -55,7 +55,7 @@ impl Tree {
             .custom_flags(flags)
             .open(path)?;
         if !opened.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         let mut read = Vec::new();
         opened.take(bytes).read_to_end(&mut read)?;

@@ -311,7 +311,7 @@ fn tls(roots: Option<String>) -> Result<ClientConfig, StoreError> {
                 .map_err(|error| wrong(format!("cannot be read: {error}")))?;
             for certificate in all {
                 let certificate =
-                    certificate.map_err(|error| wrong(format!("is no PEM file: {error}")))?;
+                    certificate.map_err(|error| wrong(format!("is not a PEM file: {error}")))?;
                 let added = store.add(certificate);
                 added.map_err(|error| wrong(format!("has no certificate to trust: {error}")))?;
             }

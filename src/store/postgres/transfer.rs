@@ -385,7 +385,7 @@ async fn write_vectors(tx: &Tx, columns: &Columns) -> Result<(), StoreError> {
     match written == wanted {
         true => Ok(()),
         false => Err(StoreError::Damaged(
-            "vectors belong to memories that are not there; `mimo verify` names them".to_owned(),
+            "vectors belong to memories that do not exist; `mimo verify` names them".to_owned(),
         )),
     }
 }

@@ -117,35 +117,35 @@ const CHECKS: &[Check] = &[
     },
     Check {
         part: GRAPH,
-        what: "memories are linked to entities that are not there",
+        what: "memories are linked to entities that do not exist",
         sql: "SELECT DISTINCT memory_id FROM memory_entity l \
               WHERE NOT EXISTS (SELECT 1 FROM entity WHERE id = l.entity)",
         is_wrong: any,
     },
     Check {
         part: GRAPH,
-        what: "names belong to entities that are not there",
+        what: "names belong to entities that do not exist",
         sql: "SELECT name FROM entity_name n \
               WHERE NOT EXISTS (SELECT 1 FROM entity WHERE id = n.entity)",
         is_wrong: any,
     },
     Check {
         part: GRAPH,
-        what: "entities are of a type that is not there",
+        what: "entities are of a type that does not exist",
         sql: "SELECT key FROM entity e \
               WHERE NOT EXISTS (SELECT 1 FROM graph_word WHERE id = e.id >> 32)",
         is_wrong: any,
     },
     Check {
         part: GRAPH,
-        what: "triples have an end that is not there",
+        what: "triples have an end that does not exist",
         sql: "SELECT id FROM triple t WHERE NOT EXISTS (SELECT 1 FROM entity WHERE id = t.subject) \
               OR NOT EXISTS (SELECT 1 FROM entity WHERE id = t.object)",
         is_wrong: any,
     },
     Check {
         part: GRAPH,
-        what: "triples have a predicate, a project or a source that is not there",
+        what: "triples have a predicate, a project or a source that does not exist",
         sql: "SELECT id FROM triple t \
               WHERE NOT EXISTS (SELECT 1 FROM graph_word WHERE id = t.predicate) \
               OR NOT EXISTS (SELECT 1 FROM graph_word WHERE id = t.project) \

@@ -144,7 +144,7 @@ fn name_it(part: &Path, to: &Path) -> Result<u64, StoreError> {
 fn taken(to: &Path) -> StoreError {
     StoreError::Unavailable {
         reason: format!(
-            "{} is there already, and a backup replaces nothing",
+            "{} already exists, and a backup replaces nothing",
             to.display()
         ),
         hint: "name another file, or move that one away",

@@ -105,7 +105,7 @@ impl Repair<'_> {
             let (left, _) = verify::damage(self.file);
             is_index_broken |= left.iter().any(of_words);
             said.retain(|line| !left.contains(line));
-            self.mend("places of indexes were built anew", said);
+            self.mend("entries of indexes were rebuilt", said);
         }
         Ok(is_index_broken)
     }
@@ -139,14 +139,11 @@ impl Repair<'_> {
             Ok(wrong) => {
                 let wrong = self.sound(wrong);
                 derived::rewrite_words(self.file, &wrong)?;
-                self.mend(
-                    "memories got their entries in the keyword index anew",
-                    wrong,
-                );
+                self.mend("memories were indexed again for keywords", wrong);
             }
             Err(StoreError::Damaged(_)) => {
                 derived::rebuild_words(self.file)?;
-                self.mend("keyword index was built anew", ["the whole index"]);
+                self.mend("keyword index was rebuilt", ["the whole index"]);
             }
             Err(error) => return Err(error),
         }
@@ -168,10 +165,10 @@ impl Repair<'_> {
             write::add_vectors(self.file, model, *id, &vectors)?;
         }
         let are_codes_wrong = !wrong.is_empty() || verify::are_codes_wrong(self.file)?;
-        self.mend("memories got their vectors anew, from their texts", wrong);
+        self.mend("memories got new vectors from their texts", wrong);
         if are_codes_wrong {
             codes::rebuild(self.file)?;
-            self.mend("codes were made anew, from the vectors", ["all of them"]);
+            self.mend("codes were rebuilt from the vectors", ["all of them"]);
         }
         let sealed = checksum::seal_all(self.file)?;
         if sealed > 0 {
@@ -189,7 +186,7 @@ impl Repair<'_> {
         for id in &wrong {
             features::derive_again(self.file, *id)?;
         }
-        self.mend("memories got their features anew, from their texts", wrong);
+        self.mend("memories got new features from their texts", wrong);
         Ok(())
     }
 
@@ -203,7 +200,7 @@ impl Repair<'_> {
             let count = found.iter().map(|problem| problem.count).sum();
             let examples = found.into_iter().flat_map(|problem| problem.examples);
             self.mended.push(Problem {
-                what: "counts were made anew".to_owned(),
+                what: "counts were corrected".to_owned(),
                 count,
                 examples: examples.take(limits::VERIFY_EXAMPLES_MAX).collect(),
             });

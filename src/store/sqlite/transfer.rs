@@ -40,7 +40,7 @@ impl TransferSide {
     pub(in crate::store) fn target(path: &Path) -> Result<TransferSide, StoreError> {
         if path.exists() {
             return Err(StoreError::Conflict(format!(
-                "{} is there already, and a migration replaces nothing",
+                "{} already exists, and a migration replaces nothing",
                 path.display()
             )));
         }

@@ -143,17 +143,17 @@ fn references(file: &Connection, found: &mut Vec<Problem>) -> Done {
     while let Some(row) = rows.next()? {
         let (table, parent): (String, String) = (row.get(0)?, row.get(1)?);
         let what = match (table.as_str(), parent.as_str()) {
-            ("memory", _) => "memories replace one that is not there",
-            ("memory_tag", _) => "tags belong to memories that are not there",
-            ("memory_vector", "memory") => "vectors belong to memories that are not there",
-            ("memory_vector", _) => "vectors are of a model that is not there",
-            ("memory_edit", _) => "records of edits belong to memories that are not there",
-            ("memory_entity", _) => "links to entities belong to memories that are not there",
-            ("entity_name", _) => "names of entities belong to projects that are not there",
-            ("execution", _) => "executions follow definitions that are not there",
-            ("procedure_name", _) => "names of procedures lead to definitions that are not there",
-            ("journal", _) => "journal entries belong to executions that are not there",
-            _ => "rows refer to others that are not there",
+            ("memory", _) => "memories replace one that does not exist",
+            ("memory_tag", _) => "tags belong to memories that do not exist",
+            ("memory_vector", "memory") => "vectors belong to memories that do not exist",
+            ("memory_vector", _) => "vectors are of a model that does not exist",
+            ("memory_edit", _) => "records of edits belong to memories that do not exist",
+            ("memory_entity", _) => "links to entities belong to memories that do not exist",
+            ("entity_name", _) => "names of entities belong to projects that do not exist",
+            ("execution", _) => "executions follow definitions that do not exist",
+            ("procedure_name", _) => "names of procedures lead to definitions that do not exist",
+            ("journal", _) => "journal entries belong to executions that do not exist",
+            _ => "rows refer to others that do not exist",
         };
         found.push(Problem {
             what: what.to_owned(),

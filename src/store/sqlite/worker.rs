@@ -135,7 +135,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
         // Others may change a file that this process cannot write: it takes no locks.
         opened.take_if(|opened| opened.file.is_none() && now.is_some());
         if opened.as_ref().is_some_and(|opened| opened.file != now) {
-            tracing::warn!(path = %path.display(), "the database was moved or removed; opening it anew");
+            tracing::warn!(path = %path.display(), "the database was moved or removed; opening it again");
             if let Some(opened) = opened.take() {
                 leave_log(&opened.connection);
             }
@@ -186,8 +186,8 @@ pub(super) fn file_at(path: &Path) -> Option<FileId> {
 
 fn closed() -> StoreError {
     StoreError::Unavailable {
-        reason: "the store did not answer: it is shutting down, or met a defect".to_owned(),
-        hint: "try again; the log names the reason",
+        reason: "the store did not answer: it is shutting down, or failed internally".to_owned(),
+        hint: "try again; the log has the reason",
     }
 }
 

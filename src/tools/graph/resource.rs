@@ -62,7 +62,11 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
         .strip_prefix(PREFIX)
         .and_then(decoded)
         .ok_or_else(|| {
-            Failure::new(Kind::NotFound, format!("{uri} is no address of an entity")).hint(format!(
+            Failure::new(
+                Kind::NotFound,
+                format!("{uri} is not the address of an entity"),
+            )
+            .hint(format!(
                 "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
             ))
         })?;

@@ -107,7 +107,7 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
     assert_eq!(waiting["waits_for"]["kind"], "approval");
     let (code, _, told) = mimo(&workspace, &["procedure", "approve", id]);
     assert_eq!(code, 1);
-    assert!(told.contains("no terminal"), "{told}");
+    assert!(told.contains("not a terminal"), "{told}");
     let (code, shown) = approves(&workspace, id, &["--note", "looks good"]);
     assert_eq!(code, 0, "{shown}");
     assert!(

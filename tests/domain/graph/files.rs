@@ -148,7 +148,7 @@ fn bad_line_is_named_and_the_others_come_in() {
         ("{", "line 2: this is not JSON"),
         (
             r#"{"type":"nonsense"}"#,
-            "line 2: this is no line of a graph",
+            "line 2: this is not a line of a graph",
         ),
         (
             r#"{"type":"relation","from":"a","relationType":"r"}"#,

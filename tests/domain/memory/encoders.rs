@@ -248,7 +248,7 @@ fn what_an_endpoint_answers_wrongly_is_refused_and_its_key_is_kept() {
         "ollama pull tiny",
         "missing or of unequal length",
         "without a direction",
-        "no embedding",
+        "not an embedding",
         "redirects are not followed",
     ];
     let mut left = answers.into_iter();

@@ -65,7 +65,7 @@ fn odd_definition_costs_one_item() {
         r#"tool \"aged\""#,
         r#"tool \"text\": left out"#,
         "tool 7: left out: it has no name",
-        "tool 8: left out: it is no JSON object",
+        "tool 8: left out: it is not a JSON object",
         "an empty cursor is taken as the end",
         "resource 1: /name",
         r#"resource \"no address\": left out"#,

@@ -33,7 +33,7 @@ pub(super) fn read(
     let Some(content) = text_of(&object, &["content"]) else {
         let document = Err(Failure::invalid(
             "/content",
-            "the content is no text, or blank",
+            "the content is not text, or blank",
         ));
         items.push(Item { path, document });
         return;

@@ -104,33 +104,33 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         since: 2,
         part: GRAPH,
-        what: "memories are linked to entities that are not there",
+        what: "memories are linked to entities that do not exist",
         sql: "SELECT DISTINCT memory_id FROM memory_entity \
               WHERE entity NOT IN (SELECT id FROM entity)",
     },
     Check {
         since: 2,
         part: GRAPH,
-        what: "names belong to entities that are not there",
+        what: "names belong to entities that do not exist",
         sql: "SELECT name FROM entity_name WHERE entity NOT IN (SELECT id FROM entity)",
     },
     Check {
         since: 2,
         part: GRAPH,
-        what: "entities are of a type that is not there",
+        what: "entities are of a type that does not exist",
         sql: "SELECT key FROM entity WHERE id >> 32 NOT IN (SELECT id FROM graph_word)",
     },
     Check {
         since: 2,
         part: GRAPH,
-        what: "triples have an end that is not there",
+        what: "triples have an end that does not exist",
         sql: "SELECT id FROM triple WHERE subject NOT IN (SELECT id FROM entity) \
               OR object NOT IN (SELECT id FROM entity)",
     },
     Check {
         since: 2,
         part: GRAPH,
-        what: "triples have a predicate, a project or a source that is not there",
+        what: "triples have a predicate, a project or a source that does not exist",
         sql: "SELECT id FROM triple WHERE predicate NOT IN (SELECT id FROM graph_word) \
               OR project NOT IN (SELECT id FROM graph_word) \
               OR (source IS NOT NULL AND source NOT IN (SELECT id FROM graph_word))",
