@@ -274,7 +274,7 @@ fn builtin_encoder(name: &'static str, config: &Config, clock: Arc<dyn Clock>) -
         return finding;
     }
     let why = format!(
-        "the built-in model, which knows little beside English; of the {told} newest memories \
+        "the built-in model, which knows little besides English; of the {told} newest memories \
          {foreign} are in other languages"
     );
     Finding::new(name, State::Partial, why).next(

@@ -74,13 +74,13 @@ struct Generate {
     /// Only these tools, as patterns with * and ?; ! takes tools away
     #[arg(long, value_delimiter = ',', value_name = "PATTERNS")]
     tools: Vec<String>,
-    /// When it expires: a span like 90d, or a day, which it is still valid on
+    /// When it expires: a span like 90d, or the last day on which it is valid
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
-    /// At most so many requests per minute, instead of the server's setting
+    /// Requests per minute, instead of the server's setting
     #[arg(long, value_name = "N")]
     requests_per_minute: Option<u32>,
-    /// At most so many requests at the same time, instead of the server's setting
+    /// Requests at the same time, instead of the server's setting
     #[arg(long, value_name = "N")]
     at_once: Option<u32>,
     /// Write it to this new file, which only you can read, as MIMO_API_KEY=..

@@ -12,7 +12,7 @@ Examples:
   mimo man ~/.local/share/man/man1       then: man mimo-search
   mimo man ./man1")]
 pub(super) struct Arguments {
-    /// The folder; it is made where there is none
+    /// The folder; created if it is missing
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }

@@ -59,7 +59,7 @@ enum Verb {
     Restore(restore::Arguments),
     /// Erase memories for good, from the file's free space and log too; asks first
     Erase(erase::Arguments),
-    /// Give each memory a vector of the model in use
+    /// Encode every memory with the model in use
     Reembed(reembed::Arguments),
     /// Count what there is
     Stats(stats::Arguments),

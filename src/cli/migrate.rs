@@ -38,10 +38,10 @@ pub(super) struct Arguments {
     /// Create the tables, or bring them up to date, as a deployment does before it starts nodes
     #[arg(long)]
     schema: bool,
-    /// Only count, and look whether the place is empty
+    /// Only count, and check that the target is empty
     #[arg(long, conflicts_with = "schema")]
     dry_run: bool,
-    /// Continue a migration that was cut off
+    /// Continue an interrupted migration
     #[arg(long, conflicts_with_all = ["schema", "dry_run"])]
     resume: bool,
 }

@@ -96,7 +96,7 @@ enum Command {
     Ask(ask::Arguments),
     /// Show what there is, what runs and what waits
     Status(status::Arguments),
-    /// Look at everything in a browser, and change it there
+    /// View and change everything in a browser
     View(view::Arguments),
     /// Call one tool and print its result
     Call(call::Arguments),
@@ -108,7 +108,7 @@ enum Command {
     Model(model::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
-    /// Write everything that is kept to one file
+    /// Write everything that is stored to one file
     Export(export::Arguments),
     /// Read an export, or what another program or a person wrote
     Import(import::Arguments),
@@ -116,23 +116,23 @@ enum Command {
     Procedure(procedure::Arguments),
     /// Check and edit the MCP servers that Mimo will run
     Skill(skill::Arguments),
-    /// Make, list, rotate and revoke the keys of clients that come over HTTP
+    /// Make, list, rotate and revoke the keys of HTTP clients
     Keys(keys::Arguments),
-    /// Show what Mimo does, on a temporary folder, and check it
+    /// Show what Mimo does, in a temporary folder, and check it
     Demo(demo::Arguments),
-    /// Pass MCP on to a Mimo over HTTP; a client starts this by itself
+    /// Forward MCP to a Mimo over HTTP; a client starts this by itself
     Connect(connect::Arguments),
-    /// Add Mimo to a client's settings, or take it out
+    /// Add Mimo to a client's settings, or remove it
     Setup(setup::Arguments),
-    /// Look at what works on this machine, and at the sandbox of skills
+    /// Check this machine and the sandbox of skills
     Doctor(doctor::Arguments),
     /// Show what the newest version brings, and how to get it
     Update(update::Arguments),
     /// Copy the database while it is in use
     Backup(backup::Arguments),
-    /// Put a backup in the database's place, and keep the old one aside
+    /// Replace the database with a backup, and keep the old one
     Restore(restore::Arguments),
-    /// Check the database, or a backup, without changing it
+    /// Check the database or a backup
     Verify(verify::Arguments),
     /// Copy everything from the file to PostgreSQL, or back
     Migrate(migrate::Arguments),

@@ -54,9 +54,9 @@ enum Verb {
     Add(edit::AddArguments),
     /// Remove a skill from skills.json
     Remove(edit::RemoveArguments),
-    /// Take the servers of another client into skills.json
+    /// Copy the servers of another client into skills.json
     Import(import::Arguments),
-    /// Run a skill that was switched off
+    /// Run a disabled skill again
     Enable(enable::Arguments),
     /// Keep a skill in skills.json without running it
     Disable(enable::Arguments),
@@ -64,7 +64,7 @@ enum Verb {
     Test(test::Arguments),
     /// Install the newest versions of what npx and uvx skills run
     Update(install::UpdateArguments),
-    /// Show tools that are new or not what was approved, and approve them
+    /// Show new and changed tools, and approve them
     Approve(approve::Arguments),
     /// Show what skills wrote to stderr, and when they ran
     Logs(logs::Arguments),

@@ -29,7 +29,8 @@ pub(super) struct Arguments {
     /// A backup; without one, the database that is in use
     file: Option<PathBuf>,
 
-    /// Make the keyword index, vectors, codes, features and counts anew where they are wrong
+    /// Rebuild the keyword index, vectors, codes, features and counts where they are
+    /// wrong
     #[arg(long, conflicts_with = "file")]
     repair: bool,
 }

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// The triples of every project, not only of the current one and `global`
     #[arg(long)]
     all: bool,
-    /// At most so many triples in a picture
+    /// The most triples in a picture
     #[arg(long, value_name = "N", default_value_t = limits::PICTURE_TRIPLES_DEFAULT)]
     limit: usize,
 }

@@ -39,10 +39,10 @@ pub(super) struct Arguments {
     said_at: Option<String>,
     #[command(flatten)]
     action: Action,
-    /// Why, for who looks at the history
+    /// The reason, kept in the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Only say what would change
+    /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -59,10 +59,10 @@ struct Action {
     /// Keep them from cleanups and edits
     #[arg(long)]
     protect: bool,
-    /// The opposite
+    /// The opposite of --protect
     #[arg(long)]
     unprotect: bool,
-    /// Take back an edit, by the id that it printed
+    /// Undo an edit, by the id that it printed
     #[arg(long, value_name = "UNDO_ID", conflicts_with = "ids")]
     undo: Option<String>,
 }

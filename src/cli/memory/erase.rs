@@ -37,10 +37,10 @@ them back. Backups are only named: delete those that still hold them.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// Only list which they are
+    /// Only list them
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }
@@ -57,7 +57,7 @@ struct Which {
     /// Every memory that was forgotten on purpose
     #[arg(long)]
     forgotten: bool,
-    /// Erase nothing more, only rewrite the file without what is erased
+    /// Only rewrite the file without what was erased before
     #[arg(long)]
     compact: bool,
 }

@@ -20,7 +20,7 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     filter: Filter,
-    /// Where an earlier list ended
+    /// The cursor that an earlier list printed
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
 }

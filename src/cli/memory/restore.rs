@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// With --archived-since: also what was forgotten on purpose
     #[arg(long, requires = "archived_since")]
     forgotten: bool,
-    /// Only list which they are
+    /// Only list them
     #[arg(long, requires = "archived_since")]
     dry_run: bool,
 }

@@ -24,7 +24,7 @@ pub(in crate::cli) struct Filter {
     /// Only those until a day, likewise
     #[arg(long, value_name = "DATE")]
     until: Option<String>,
-    /// Of every project
+    /// In every project
     #[arg(long)]
     everywhere: bool,
     /// How many at most

@@ -32,7 +32,7 @@ next Mimo that serves goes on with it.")]
 pub(super) struct RunArguments {
     /// The procedure's name
     name: String,
-    /// What it begins with as a JSON object, or - to read it from stdin
+    /// The initial context as a JSON object, or - to read it from stdin
     #[arg(value_name = "JSON|-")]
     context: Option<String>,
     /// Its version
@@ -41,10 +41,10 @@ pub(super) struct RunArguments {
     /// Show what would be done; call nothing
     #[arg(long)]
     dry_run: bool,
-    /// How long it may take until it is rolled back
+    /// The time after which it is rolled back
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=limits::PROCEDURE_MILLIS_MAX))]
     timeout_ms: Option<u64>,
-    /// A start with the same key is the same execution
+    /// Starts with the same key are one execution
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
@@ -80,11 +80,11 @@ pub(super) struct ApproveArguments {
     /// Refuse instead
     #[arg(long, conflicts_with = "outcome")]
     reject: bool,
-    /// How an action went in whose middle Mimo ended: done, again (it was not
-    /// done: do it) or failed
+    /// The outcome of an interrupted action: done, again (it did not happen: do
+    /// it) or failed
     #[arg(long, value_parser = ["done", "again", "failed"])]
     outcome: Option<String>,
-    /// Why, for the history
+    /// The reason, kept in the history
     #[arg(long, default_value = "")]
     note: String,
 }

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// The skill; all where none is named
     #[arg(value_name = "SKILL")]
     skill: Option<String>,
-    /// One tool of it
+    /// One of its tools
     #[arg(value_name = "TOOL")]
     tool: Option<String>,
     /// Approve without asking

@@ -32,7 +32,7 @@ the skill itself needs --network outbound only for what it does later.")]
 pub(super) struct AddArguments {
     /// 1 to 32 small letters, digits, - and _
     name: String,
-    /// An entry of its environment, more than once if need be
+    /// A variable of its environment; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// A file or folder that it may read

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     /// How many entries
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 50)]
     lines: usize,
-    /// Go on with what comes
+    /// Keep printing new entries
     #[arg(long, short = 'f')]
     follow: bool,
 }
