@@ -1,38 +1,25 @@
 //! `mimo update` against a list of releases on the loopback address.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::home::Home;
+use crate::support::web::{Web, response};
 
 /// A server that answers every request with `answer`; the address of its list.
 fn releases(answer: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            let first = lines.next().unwrap_or_default();
-            lines.find(String::is_empty);
-            let moved = "HTTP/1.1 302 Found\r\nlocation: /there/latest.json\r\n\
-                         content-length: 0\r\nconnection: close\r\n\r\n";
-            let found = format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
-                answer.len()
-            );
-            let text = match first.contains(" /moved") {
-                true => moved,
-                false => &found,
-            };
-            // The caller may have read enough.
-            let _ = stream.write_all(text.as_bytes());
-        }
+    let web = Web::bind();
+    let url = format!("{}/latest.json", web.address());
+    web.answer(move |request| {
+        Some(match request.path().starts_with("/moved") {
+            true => response("302 Found", "Location: /there/latest.json\r\n", b""),
+            false => response("200 OK", "", answer.as_bytes()),
+        })
     });
-    format!("http://{address}/latest.json")
+    url
 }
 
 fn asking(url: &str) -> Home {

@@ -1,8 +1,6 @@
 //! A package of an index on loopback that wants the sign-in of `~/.netrc`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -10,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::machine::{self, Found};
+use crate::support::web::{Request, Web, response};
 use crate::support::{fixture, server};
 
 const PASSWORD: &str = "hunter2-of-the-index";
@@ -55,44 +54,30 @@ fn tools() -> Found<()> {
     machine::venv("uv", &["uv"]).map(drop)
 }
 
-/// Serves the wheel to who signs in; gives the address.
+/// Serves the wheel to clients that sign in; returns the address.
 fn serve(wheel: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            answer(stream, &wheel);
-        }
-    });
+    let web = Web::bind();
+    let address = web.address();
+    web.answer(move |request| Some(answer(&request, &wheel)));
     address
 }
 
-fn answer(mut stream: TcpStream, wheel: &[u8]) {
-    let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let path = head.first().and_then(|line| line.split(' ').nth(1));
-    let signed_in = head.iter().any(|line| {
-        line.split_once(": ").is_some_and(|(name, value)| {
-            name.eq_ignore_ascii_case("authorization") && value == BASIC
-        })
-    });
-    let page = format!("<!DOCTYPE html><a href=\"/{WHEEL}\">{WHEEL}</a>").into_bytes();
-    let (status, kind, body) = match (signed_in, path) {
-        (false, _) => ("401 Unauthorized", "text/plain", Vec::new()),
-        (true, Some("/simple/mimo-fixture/")) => ("200 OK", "text/html", page),
-        (true, Some(path)) if path.ends_with(".whl") => {
-            ("200 OK", "application/octet-stream", wheel.to_vec())
+fn answer(request: &Request, wheel: &[u8]) -> Vec<u8> {
+    if request.header("authorization") != Some(BASIC) {
+        return response("401 Unauthorized", "", b"");
+    }
+    let page = format!("<!DOCTYPE html><a href=\"/{WHEEL}\">{WHEEL}</a>");
+    match request.path() {
+        "/simple/mimo-fixture/" => {
+            response("200 OK", "Content-Type: text/html\r\n", page.as_bytes())
         }
-        (true, _) => ("404 Not Found", "text/plain", Vec::new()),
-    };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    // A client that has left reads nothing.
-    let _ = stream
-        .write_all(head.as_bytes())
-        .and_then(|()| stream.write_all(&body));
+        path if path.ends_with(".whl") => response(
+            "200 OK",
+            "Content-Type: application/octet-stream\r\n",
+            wheel,
+        ),
+        _ => response("404 Not Found", "", b""),
+    }
 }
 
 /// Whether a file below `folder` holds one of the passwords.

@@ -1,8 +1,8 @@
 //! Answers written by the configured endpoint. A server on the loopback address
 //! stands in for it, well and badly behaved.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
@@ -11,73 +11,28 @@ use super::client::{
     Client, LONG_MILLIS, SHORT_MILLIS, assert_quoted, assert_written, document, question, written,
 };
 use crate::support::WATCHDOG;
-
-/// One request as received.
-pub struct Request {
-    pub line: String,
-    pub headers: Vec<String>,
-    pub body: Value,
-}
+pub use crate::support::web::Request;
+use crate::support::web::{Web, response};
 
 /// An endpoint that answers each request with the bytes of `answer`, or never.
 /// Returns its URL and the requests it gets.
 pub fn endpoint(
     mut answer: impl FnMut(&Request) -> Option<Vec<u8>> + Send + 'static,
 ) -> (String, Receiver<Request>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let web = Web::bind();
+    let url = format!("{}/v1", web.address());
     let (send, requests) = channel();
-    std::thread::spawn(move || {
-        let mut open = Vec::new();
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let Some(request) = read(&stream) else {
-                continue;
-            };
-            let answer = answer(&request);
-            if send.send(request).is_err() {
-                return;
-            }
-            match answer {
-                // The caller may have given up already.
-                Some(answer) => drop(stream.write_all(&answer)),
-                None => open.push(stream),
-            }
-        }
+    web.answer(move |request| {
+        let answer = answer(&request);
+        // The test may have heard enough.
+        let _ = send.send(request);
+        answer
     });
-    (format!("http://{address}/v1"), requests)
+    (url, requests)
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
-    let mut lines = BufReader::new(stream);
-    let mut head = Vec::new();
-    loop {
-        let mut line = String::new();
-        lines.read_line(&mut line).ok()?;
-        match line.trim_end() {
-            "" => break,
-            line => head.push(line.to_owned()),
-        }
-    }
-    let length = head.iter().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("content-length").then_some(value)
-    });
-    let mut body = vec![0; length?.parse().ok()?];
-    lines.read_exact(&mut body).ok()?;
-    Some(Request {
-        line: head.remove(0),
-        headers: head,
-        body: serde_json::from_slice(&body).expect("JSON"),
-    })
-}
-
-pub fn http(status: &str, more: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n{body}"
-    )
-    .into_bytes()
+pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    response(status, headers, body.as_bytes())
 }
 
 fn completion(text: &str) -> Vec<u8> {
@@ -137,7 +92,7 @@ fn endpoint_gets_sources_and_key_and_its_text_is_the_answer() {
         "{:?}",
         request.headers
     );
-    let body = &request.body;
+    let body = &request.json();
     assert_eq!(
         (&body["model"], &body["stream"], &body["temperature"]),
         (&json!("tiny"), &json!(false), &json!(0))
@@ -296,7 +251,7 @@ fn concurrent_requests_are_bounded() {
 #[test]
 fn newer_parameters_are_used_where_the_model_requires_them() {
     let (url, requests) = endpoint(|request| {
-        let older = request.body.get("max_tokens").is_some();
+        let older = request.json().get("max_tokens").is_some();
         Some(match older {
             true => http(
                 "400 Bad Request",
@@ -315,7 +270,7 @@ fn newer_parameters_are_used_where_the_model_requires_them() {
     let newer: Vec<bool> = requests
         .iter()
         .take(3)
-        .map(|request| request.body.get("max_completion_tokens").is_some())
+        .map(|request| request.json().get("max_completion_tokens").is_some())
         .collect();
     assert_eq!(newer, [false, true, true], "it is learnt once");
 }

@@ -88,7 +88,8 @@ fn embeddings(request: &Request) -> Vec<u8> {
             0.01
         ])
     };
-    let input = request.body["input"].as_array().expect("texts");
+    let body = request.json();
+    let input = body["input"].as_array().expect("texts");
     // In another order, as the format allows.
     let rows = input.iter().enumerate().rev();
     let rows: Vec<Value> = rows
@@ -157,7 +158,7 @@ fn ollama_is_asked_with_its_variables_and_the_prefixes() {
         let request = requests.recv().expect("a request");
         assert_eq!(request.line, "POST /v1/embeddings HTTP/1.1");
         assert_eq!(
-            request.body,
+            request.json(),
             json!({"model": "nomic-embed-text", "input": [text]})
         );
     }
@@ -201,7 +202,7 @@ fn a_serving_mimo_encodes_what_is_missing_and_says_how_much() {
     let is_there = Arc::new(AtomicBool::new(false));
     let answers = is_there.clone();
     let (url, requests) = endpoint(move |request| {
-        let is_query = request.body["input"] == json!(["kitten"]);
+        let is_query = request.json()["input"] == json!(["kitten"]);
         match is_query || answers.load(Ordering::Relaxed) {
             true => Some(embeddings(request)),
             false => None,
@@ -211,7 +212,10 @@ fn a_serving_mimo_encodes_what_is_missing_and_says_how_much() {
     let mut mimo = Server::of(server::mimo(home.path()).arg("serve"));
     server::initialize(&mut mimo);
     let first = requests.recv().expect("it encodes what is there");
-    assert_eq!(first.body["input"], json!(["Our cat sleeps on the sofa."]));
+    assert_eq!(
+        first.json()["input"],
+        json!(["Our cat sleeps on the sofa."])
+    );
     let search = |mimo: &mut Server| {
         let call = json!({"query": "kitten", "mode": "semantic"});
         mimo.send(&call_of("search", "memory_search", call));
