@@ -6,9 +6,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::secret::Secrets;
-
 use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::secret::Secrets;
 
 /// The name of a skill: 1 to 32 of `a-z 0-9 _ -`, beginning with a letter or a
 /// digit, and without `__`, which separates it from its tools' names.
@@ -162,6 +163,28 @@ impl Expose {
 }
 
 impl SkillSpec {
+    /// `program` with the default limits, and with neither files, network nor variables.
+    /// `timeout` bounds its start and each call.
+    pub fn bare(name: SkillName, program: PathBuf, timeout: Duration) -> SkillSpec {
+        SkillSpec {
+            name,
+            identity: Identity::default(),
+            program,
+            package: None,
+            arguments: Vec::new(),
+            folder: None,
+            environment: BTreeMap::new(),
+            secrets: Secrets::default(),
+            sandbox: Sandbox::default(),
+            timeouts: Timeouts {
+                initialize: timeout,
+                call: timeout,
+            },
+            eager: false,
+            expose: Expose::default(),
+        }
+    }
+
     /// Replaces each NUL by the path of the private folder.
     pub fn with_private_folder(&self, folder: &str) -> SkillSpec {
         let place = |text: &String| text.replace('\0', folder);
@@ -186,8 +209,8 @@ pub struct Sandbox {
     pub read: Vec<PathBuf>,
     /// Absolute paths that it may read and change beside its private folder.
     pub write: Vec<PathBuf>,
-    /// Folders whose content foreign code made before: no link in them gives access to
-    /// what it leads to.
+    /// Folders that untrusted code has written: a link in them gives no access to its
+    /// target.
     pub installed: Vec<PathBuf>,
     pub network: Network,
     /// Resident memory of its whole process tree.
@@ -209,6 +232,29 @@ pub struct Sandbox {
     pub unix_sockets: bool,
     /// Whether it is the docker client, which needs the daemon's socket.
     pub docker: bool,
+}
+
+/// No files and no network, within the default limits.
+impl Default for Sandbox {
+    fn default() -> Sandbox {
+        const MB: u64 = 1024 * 1024;
+        Sandbox {
+            grants: Vec::new(),
+            read: Vec::new(),
+            write: Vec::new(),
+            installed: Vec::new(),
+            network: Network::None,
+            memory_bytes: limits::SKILL_MEMORY_MB_DEFAULT * MB,
+            cpu_seconds: limits::SKILL_CPU_SECONDS_DEFAULT,
+            processes: limits::SKILL_PROCESSES_DEFAULT,
+            open_files: limits::SKILL_OPEN_FILES_DEFAULT,
+            file_bytes: limits::SKILL_FILE_MB_DEFAULT * MB,
+            disk_bytes: limits::SKILL_DISK_MB_DEFAULT * MB,
+            listen: Vec::new(),
+            unix_sockets: false,
+            docker: false,
+        }
+    }
 }
 
 /// A file or folder that a manifest entry gives to a skill.

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::policy::version::{Version, oldest};
 use super::refusal::shown;
 use super::sandbox_process::Starter;
-use super::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use super::spec::{Network, Sandbox, SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 use crate::files;
 use crate::limits;
@@ -109,36 +109,14 @@ pub(super) async fn ask(
     const MB: u64 = 1024 * 1024;
     let limit = Duration::from_secs(limits::PROGRAM_VERSION_SECONDS_MAX);
     let spec = SkillSpec {
-        name: SkillName::new("version")?,
-        identity: Default::default(),
-        program: program.to_owned(),
-        package: None,
         arguments: vec!["--version".into()],
-        folder: None,
-        environment: BTreeMap::new(),
-        secrets: Default::default(),
         sandbox: Sandbox {
-            grants: Vec::new(),
             read: read.to_vec(),
-            write: Vec::new(),
-            installed: Vec::new(),
-            network: Network::None,
-            memory_bytes: limits::SKILL_MEMORY_MB_DEFAULT * MB,
             cpu_seconds: limits::PROGRAM_VERSION_SECONDS_MAX,
-            processes: limits::SKILL_PROCESSES_DEFAULT,
-            open_files: limits::SKILL_OPEN_FILES_DEFAULT,
             file_bytes: MB,
-            disk_bytes: limits::SKILL_DISK_MB_DEFAULT * MB,
-            listen: Vec::new(),
-            unix_sockets: false,
-            docker: false,
+            ..Sandbox::default()
         },
-        timeouts: Timeouts {
-            initialize: limit,
-            call: limit,
-        },
-        eager: false,
-        expose: Default::default(),
+        ..SkillSpec::bare(SkillName::new("version")?, program.to_owned(), limit)
     };
     let (printed, how) = starter.run(spec, folder, limit).await.ok()?;
     let line = printed.lines().next().unwrap_or_default().trim();

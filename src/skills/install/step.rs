@@ -15,9 +15,7 @@ use super::{Installed, Progress};
 use crate::failure::{Failure, Kind};
 use crate::skills::child::Child;
 use crate::skills::sandbox_process::{LayerReports, Starter};
-use crate::skills::spec::{
-    Expose, Identity, Network, Package, Sandbox, SkillName, SkillSpec, Timeouts,
-};
+use crate::skills::spec::{Network, Package, Sandbox, SkillName, SkillSpec};
 use crate::{files, limits};
 
 /// The folder that becomes the installed tree, below the partial folder.
@@ -145,22 +143,12 @@ impl Step<'_> {
         })?;
         let mut read = self.package.read.clone();
         read.extend(self.settings.certificates.iter().cloned());
+        let limit = Duration::from_secs(limits::INSTALL_SECONDS_MAX);
         Ok(SkillSpec {
-            name,
-            program: program.to_owned(),
             arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
-            folder: None,
             environment,
-            identity: Identity::default(),
-            package: None,
-            secrets: Default::default(),
             sandbox: Sandbox {
-                grants: Vec::new(),
-                installed: Vec::new(),
-                listen: Vec::new(),
-                unix_sockets: false,
                 read,
-                write: Vec::new(),
                 network,
                 memory_bytes: limits::INSTALL_MEMORY_MB_MAX * MB,
                 cpu_seconds: limits::INSTALL_SECONDS_MAX,
@@ -168,14 +156,9 @@ impl Step<'_> {
                 open_files: limits::INSTALL_OPEN_FILES_MAX,
                 file_bytes: limits::INSTALL_DISK_MB_MAX * MB,
                 disk_bytes: limits::INSTALL_DISK_MB_MAX * MB,
-                docker: false,
+                ..Sandbox::default()
             },
-            timeouts: Timeouts {
-                initialize: Duration::from_secs(limits::INSTALL_SECONDS_MAX),
-                call: Duration::from_secs(limits::INSTALL_SECONDS_MAX),
-            },
-            eager: false,
-            expose: Expose::default(),
+            ..SkillSpec::bare(name, program.to_owned(), limit)
         })
     }
 }

@@ -10,18 +10,17 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::folders::{Access, Asked, allowed};
+use super::grants::Proposed;
 use super::{Skill, clients, data, grants, shape};
-use crate::limits::{
-    CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_DISK_MB_DEFAULT, SKILL_FILE_MB_DEFAULT,
-    SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
-    SKILL_PROCESSES_DEFAULT,
-};
-use crate::secret::Secret;
+use crate::limits::{CALL_SECONDS_MAX, SKILL_INITIALIZE_SECONDS_DEFAULT};
+use crate::secret::{Secret, Secrets};
 use crate::skills::env;
-use crate::skills::policy;
+use crate::skills::policy::{self, Plan, Program};
 use crate::skills::refusal::{Class, Refusal};
 use crate::skills::rules::Rules;
-use crate::skills::spec::{Expose, Identity, Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use crate::skills::spec::{
+    Expose, Grant, Identity, Network, Sandbox, SkillName, SkillSpec, Timeouts,
+};
 
 const MB: u64 = 1024 * 1024;
 
@@ -77,8 +76,16 @@ struct RawTimeouts {
     call_s: Option<u64>,
 }
 
-/// The skill in `entry`, or everything that is wrong with it. Paths are relative to
-/// the entry.
+/// The parts of an entry that its rules decide.
+struct Checked {
+    program: Program,
+    plan: Plan,
+    environment: BTreeMap<String, String>,
+    secrets: Secrets,
+    sandbox: Sandbox,
+}
+
+/// The skill in `entry`, or every mistake in it. Paths are relative to the entry.
 pub(super) fn read(
     key: &str,
     name: SkillName,
@@ -87,114 +94,39 @@ pub(super) fn read(
 ) -> Result<Skill, Vec<Refusal>> {
     let mut entry = entry.clone();
     let mut notes = clients::own_form(&mut entry);
-    let entry = &entry;
-    let misshapen = shape::check(entry);
-    if !misshapen.is_empty() {
-        return Err(misshapen);
-    }
-    // The schema accepts 5.0 as an integer, serde does not.
-    let raw: Raw = serde_json::from_value(entry.clone()).map_err(|error| {
-        let why = format!("cannot be read: {error}");
-        vec![Refusal::new(
-            Class::Value,
-            why,
-            "write whole numbers without a fraction",
-        )]
-    })?;
-    let mut refused = Vec::new();
-    let mut sandbox = sandbox(&raw.sandbox, rules, &mut refused);
-    let undecided = entry.get("sandbox").is_none();
-    let declared: Vec<&str> = raw.env.keys().map(String::as_str).collect();
-    refused.extend(secrets_in_arguments(&raw.args, &declared));
-    let program = policy::program(&raw.command, rules)
-        .map_err(|refusal| refused.push(refusal.under("command")))
-        .ok();
-    let plan = program.as_ref().and_then(|program| {
-        policy::plan(
-            name.as_str(),
-            program,
-            &raw.args,
-            (&sandbox, &declared),
-            rules,
-        )
-        .map_err(|refusal| refused.push(refusal.under("args")))
-        .ok()
-    });
-    let (path, forced) = match (&program, &plan) {
-        (Some(program), Some(plan)) => (
-            policy::search_path(program, rules),
-            plan.environment.clone(),
-        ),
-        _ => Default::default(),
-    };
-    let settled = match raw.disabled {
-        true => &as_if_set(rules),
-        false => rules,
-    };
-    let mut environment = env::build(&raw.env, path, &forced, settled).unwrap_or_else(|wrong| {
-        refused.extend(wrong.into_iter().map(|refusal| refusal.under("env")));
-        BTreeMap::new()
-    });
-    let secrets = env::secrets(&raw.env, settled);
-    let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
-        return Err(refused);
-    };
-    let runs = match &plan.package {
-        Some(package) => package.names().collect::<Vec<_>>().join(" "),
-        None => plan.runs,
-    };
-    let what_runs = [program.form(), &raw.command, &runs].join("\0");
-    let identity = Identity {
-        program: digest(&what_runs),
-        entry: digest(&what_it_may(entry)),
-    };
+    let raw = parse(&entry)?;
+    let Checked {
+        program,
+        plan,
+        mut environment,
+        secrets,
+        mut sandbox,
+    } = check(&raw, &name, rules)?;
+    let identity = identity(&entry, &raw.command, &program, &plan);
     sandbox.docker = plan.docker;
-    let mut arguments = plan.arguments;
-    let folder = raw.cwd.as_deref().map(|text| match plan.docker {
-        true => Err("a container has folders of its own".to_owned()),
-        false => {
-            let decided = (!undecided).then_some(sandbox.grants.as_slice());
-            grants::working_folder(text, decided, rules)
-        }
+    let has_sandbox = entry.get("sandbox").is_some();
+    let decided = has_sandbox.then_some(sandbox.grants.as_slice());
+    let folder = working_folder(&raw, plan.docker, decided, rules).unwrap_or_else(|why| {
+        notes.push(format!("cwd is ignored: {why}"));
+        None
     });
-    let folder = match folder {
-        Some(Err(why)) => {
-            notes.push(format!("cwd is ignored: {why}"));
-            None
-        }
-        Some(Ok(grant)) => Some(grant),
-        None => None,
-    };
     // A container has files of its own.
     let none = BTreeMap::new();
     let variables = if plan.docker { &none } else { &raw.env };
-    if undecided {
-        let asked = grants::proposed(&arguments, folder.as_ref(), variables, rules);
+    let mut arguments = plan.arguments;
+    if !has_sandbox {
+        let proposed = grants::proposed(&arguments, folder.as_ref(), variables, rules);
         arguments = arguments
             .iter()
             .map(|each| grants::without_tilde(each, rules))
             .collect();
-        sandbox.unix_sockets = asked.outbound;
-        let paths = |writable: bool| {
-            let grants = asked
-                .grants
-                .iter()
-                .filter(|grant| grant.writable == writable);
-            grants.map(|grant| grant.path.clone()).collect()
-        };
-        (sandbox.read, sandbox.write) = (paths(false), paths(true));
-        sandbox.grants = asked.grants;
-        if asked.outbound {
-            sandbox.network = Network::Outbound(Vec::new());
-        }
-        notes.push(asked.why);
+        notes.push(grant_by_default(&mut sandbox, proposed));
     }
     notes.extend(data::lacking(&data::named(variables), &sandbox));
     let package = plan.package.as_ref();
     notes.extend(data::kept_privately(package, &raw.env, &mut environment));
     add_missing(&mut sandbox.read, program.read.iter().chain(&plan.read));
     add_missing(&mut sandbox.read, rules.certificates().iter());
-    let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
     Ok(Skill {
         key: key.to_owned(),
         notes,
@@ -213,22 +145,129 @@ pub(super) fn read(
             environment,
             secrets,
             sandbox,
-            timeouts: Timeouts {
-                initialize: seconds(raw.timeouts.initialize_s, SKILL_INITIALIZE_SECONDS_DEFAULT),
-                call: seconds(raw.timeouts.call_s, CALL_SECONDS_MAX),
-            },
+            timeouts: timeouts(&raw.timeouts),
             eager: raw.start.as_deref() == Some("eager"),
-            expose: match raw.expose.as_deref() {
-                Some("direct") => Expose::Direct,
-                Some("search") => Expose::Search,
-                _ => Expose::Auto,
-            },
+            expose: expose(raw.expose.as_deref()),
         },
     })
 }
 
-/// The entry without the keys that only say when it runs and who sees it.
-fn what_it_may(entry: &Value) -> String {
+fn parse(entry: &Value) -> Result<Raw, Vec<Refusal>> {
+    let misshapen = shape::check(entry);
+    if !misshapen.is_empty() {
+        return Err(misshapen);
+    }
+    // The schema accepts 5.0 as an integer, serde does not.
+    serde_json::from_value(entry.clone()).map_err(|error| {
+        let why = format!("cannot be read: {error}");
+        let fix = "write whole numbers without a fraction";
+        vec![Refusal::new(Class::Value, why, fix)]
+    })
+}
+
+/// Checks command, arguments, environment and sandbox, each as far as it can be checked
+/// without the others, so that all mistakes are reported at once.
+fn check(raw: &Raw, name: &SkillName, rules: &Rules) -> Result<Checked, Vec<Refusal>> {
+    let mut refused = Vec::new();
+    let sandbox = sandbox(&raw.sandbox, rules, &mut refused);
+    let declared: Vec<&str> = raw.env.keys().map(String::as_str).collect();
+    refused.extend(secrets_in_arguments(&raw.args, &declared));
+    let program = policy::program(&raw.command, rules)
+        .map_err(|refusal| refused.push(refusal.under("command")))
+        .ok();
+    let plan = program.as_ref().and_then(|program| {
+        let given = (&sandbox, declared.as_slice());
+        policy::plan(name.as_str(), program, &raw.args, given, rules)
+            .map_err(|refusal| refused.push(refusal.under("args")))
+            .ok()
+    });
+    let (path, forced) = match (&program, &plan) {
+        (Some(program), Some(plan)) => (
+            policy::search_path(program, rules),
+            plan.environment.clone(),
+        ),
+        _ => Default::default(),
+    };
+    let settled = match raw.disabled {
+        true => &as_if_set(rules),
+        false => rules,
+    };
+    let environment = env::build(&raw.env, path, &forced, settled).unwrap_or_else(|wrong| {
+        refused.extend(wrong.into_iter().map(|refusal| refusal.under("env")));
+        BTreeMap::new()
+    });
+    let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
+        return Err(refused);
+    };
+    Ok(Checked {
+        program,
+        plan,
+        environment,
+        secrets: env::secrets(&raw.env, settled),
+        sandbox,
+    })
+}
+
+fn identity(entry: &Value, command: &str, program: &Program, plan: &Plan) -> Identity {
+    let runs = match &plan.package {
+        Some(package) => package.names().collect::<Vec<_>>().join(" "),
+        None => plan.runs.clone(),
+    };
+    Identity {
+        program: digest(&[program.form(), command, &runs].join("\0")),
+        entry: digest(&permissions(entry)),
+    }
+}
+
+/// The folder of `cwd`, if there is one, or why it cannot be used. `decided` are the
+/// grants of an entry with `sandbox`.
+fn working_folder(
+    raw: &Raw,
+    is_docker: bool,
+    decided: Option<&[Grant]>,
+    rules: &Rules,
+) -> Result<Option<Grant>, String> {
+    match &raw.cwd {
+        None => Ok(None),
+        Some(_) if is_docker => Err("a container has folders of its own".to_owned()),
+        Some(text) => grants::working_folder(text, decided, rules).map(Some),
+    }
+}
+
+/// Gives `sandbox` the default grants; returns the note about them.
+fn grant_by_default(sandbox: &mut Sandbox, proposed: Proposed) -> String {
+    let paths = |writable: bool| {
+        let grants = proposed.grants.iter();
+        let grants = grants.filter(|grant| grant.writable == writable);
+        grants.map(|grant| grant.path.clone()).collect()
+    };
+    (sandbox.read, sandbox.write) = (paths(false), paths(true));
+    sandbox.unix_sockets = proposed.outbound;
+    if proposed.outbound {
+        sandbox.network = Network::Outbound(Vec::new());
+    }
+    sandbox.grants = proposed.grants;
+    proposed.why
+}
+
+fn timeouts(raw: &RawTimeouts) -> Timeouts {
+    let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
+    Timeouts {
+        initialize: seconds(raw.initialize_s, SKILL_INITIALIZE_SECONDS_DEFAULT),
+        call: seconds(raw.call_s, CALL_SECONDS_MAX),
+    }
+}
+
+fn expose(word: Option<&str>) -> Expose {
+    match word {
+        Some("direct") => Expose::Direct,
+        Some("search") => Expose::Search,
+        _ => Expose::Auto,
+    }
+}
+
+/// The keys of the entry that decide what the skill may do.
+fn permissions(entry: &Value) -> String {
     let keys = ["command", "args", "env", "sandbox"];
     let always = keys.iter().map(|key| &entry[key]);
     // Entries without it keep the digest that they had before it was read.
@@ -315,20 +354,21 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
             );
         }
     }
+    let usual = Sandbox::default();
+    let bytes = |megabytes: Option<u64>, usual| megabytes.map_or(usual, |number| number * MB);
     Sandbox {
         grants,
         listen: raw.listen.clone(),
         unix_sockets: read.is_empty() && write.is_empty(),
         read,
         write,
-        installed: Vec::new(),
         network,
-        memory_bytes: raw.memory_mb.unwrap_or(SKILL_MEMORY_MB_DEFAULT) * MB,
-        cpu_seconds: raw.cpu_seconds.unwrap_or(SKILL_CPU_SECONDS_DEFAULT),
-        processes: raw.nproc.unwrap_or(SKILL_PROCESSES_DEFAULT),
-        open_files: raw.nofile.unwrap_or(SKILL_OPEN_FILES_DEFAULT),
-        file_bytes: raw.file_mb.unwrap_or(SKILL_FILE_MB_DEFAULT) * MB,
-        disk_bytes: raw.disk_mb.unwrap_or(SKILL_DISK_MB_DEFAULT) * MB,
-        docker: false,
+        memory_bytes: bytes(raw.memory_mb, usual.memory_bytes),
+        cpu_seconds: raw.cpu_seconds.unwrap_or(usual.cpu_seconds),
+        processes: raw.nproc.unwrap_or(usual.processes),
+        open_files: raw.nofile.unwrap_or(usual.open_files),
+        file_bytes: bytes(raw.file_mb, usual.file_bytes),
+        disk_bytes: bytes(raw.disk_mb, usual.disk_bytes),
+        ..usual
     }
 }
