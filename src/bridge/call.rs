@@ -7,7 +7,7 @@ use std::time::Duration;
 use rmcp::model::ProtocolVersion;
 use serde_json::Value;
 
-use super::http::Line;
+use super::http::Connection;
 use crate::limits::{BRIDGE_REQUESTS_MAX, BRIDGE_SENT_MAX};
 use crate::wire::frame::{Frame, Item};
 use crate::wire::{Id, LISTEN};
@@ -26,7 +26,7 @@ pub(super) struct Call {
     /// `None` in a session.
     pub(super) stateless: Option<Stateless>,
     pub(super) is_listen: bool,
-    pub(super) line: Line,
+    pub(super) connection: Connection,
     is_cancelled: AtomicBool,
     is_sent: AtomicBool,
 }
@@ -53,7 +53,7 @@ impl Call {
             is_batch: matches!(frame, Frame::Batch(_)),
             is_listen: only.is_some_and(|head| head.method == LISTEN),
             stateless,
-            line: Line::default(),
+            connection: Connection::default(),
             is_cancelled: AtomicBool::new(false),
             is_sent: AtomicBool::new(false),
         }
@@ -124,7 +124,7 @@ impl Calls {
         let is_sent = call.is_listen || call.is_sent.load(Ordering::Relaxed);
         let is_done = call.stateless.is_some() || !is_sent;
         if is_done {
-            call.line.shut();
+            call.connection.shut();
         }
         self.changed.notify_all();
         is_done

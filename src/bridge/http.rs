@@ -106,16 +106,16 @@ fn header_text(name: &str) -> String {
 
 /// The connection of a request, by which another thread can end it.
 #[derive(Default)]
-pub(super) struct Line(Mutex<LineState>);
+pub(super) struct Connection(Mutex<ConnectionState>);
 
 #[derive(Default)]
-struct LineState {
+struct ConnectionState {
     agent: Option<Agent>,
     is_shut: bool,
 }
 
-impl Line {
-    fn state(&self) -> MutexGuard<'_, LineState> {
+impl Connection {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -171,11 +171,11 @@ impl Http {
         Agent::new_with_config(config)
     }
 
-    /// Sends a request and returns the head of its answer. [`Http::done`] ends it.
+    /// Sends a request and returns the head of its answer. [`Http::release`] ends it.
     pub(super) fn send(
         &self,
         request: &Request<'_>,
-        line: &Line,
+        connection: &Connection,
     ) -> Result<Response<Body>, Failure> {
         let variable = &self.server.key_variable;
         let Some(key) = &self.server.key else {
@@ -193,12 +193,12 @@ impl Http {
         let until = Instant::now() + Duration::from_secs(BRIDGE_RESTART_SECONDS_MAX);
         let mut limited = 0;
         loop {
-            let sent = self.try_send(request, &authorization, line);
+            let sent = self.try_send(request, &authorization, connection);
             match sent {
                 Err(ureq::Error::Io(error))
                     if error.kind() == ErrorKind::ConnectionRefused
                         && request.waits
-                        && !line.is_shut()
+                        && !connection.is_shut()
                         && Instant::now() < until =>
                 {
                     std::thread::sleep(Duration::from_millis(BRIDGE_RESTART_POLL_MILLIS));
@@ -212,7 +212,7 @@ impl Http {
                     limited += 1;
                     let after = answer.headers().get("Retry-After");
                     let after = after.and_then(|value| value.to_str().ok()?.parse().ok());
-                    self.done(line);
+                    self.release(connection);
                     let after = after.unwrap_or(1).min(BRIDGE_LIMITED_SECONDS_MAX);
                     std::thread::sleep(Duration::from_secs(after));
                 }
@@ -225,10 +225,10 @@ impl Http {
         &self,
         request: &Request<'_>,
         authorization: &str,
-        line: &Line,
+        connection: &Connection,
     ) -> Result<Response<Body>, ureq::Error> {
         let agent = {
-            let mut state = line.state();
+            let mut state = connection.state();
             if state.is_shut {
                 return Err(ureq::Error::Io(ErrorKind::ConnectionAborted.into()));
             }
@@ -259,24 +259,24 @@ impl Http {
 
     /// Sends a request whose answer has no content, and waits at most `limit`.
     pub(super) fn send_within(&self, request: &Request<'_>, limit: Duration) {
-        let line = Line::default();
+        let connection = Connection::default();
         std::thread::scope(|scope| {
             let (send, sent) = std::sync::mpsc::channel();
-            let line = &line;
+            let connection = &connection;
             scope.spawn(move || {
                 // Only a courtesy: Mimo ends unused sessions by itself.
-                let _ = self.send(request, line);
+                let _ = self.send(request, connection);
                 let _ = send.send(());
             });
             if sent.recv_timeout(limit).is_err() {
-                line.shut();
+                connection.shut();
             }
         });
     }
 
     /// Keeps the connection of a request that has ended for the next one.
-    pub(super) fn done(&self, line: &Line) {
-        let agent = line.state().agent.take();
+    pub(super) fn release(&self, connection: &Connection) {
+        let agent = connection.state().agent.take();
         let mut idle = self.idle();
         if let Some(agent) = agent
             && idle.len() < BRIDGE_SENT_MAX

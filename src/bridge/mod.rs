@@ -27,10 +27,10 @@ use crate::limits::{
 };
 use crate::wire::frame::{self, Frame, Invalid, Item};
 use crate::wire::head;
-use crate::wire::lines::{Line as InputLine, Lines};
+use crate::wire::lines::{Line, Lines};
 use call::{Call, Calls};
 use events::Events;
-use http::{Http, Line, Request, SESSION, read_error};
+use http::{Connection, Http, Request, SESSION, read_error};
 pub(crate) use http::{Server, read_certificates};
 use output::{Output, Written};
 use session::{Session, Snapshot};
@@ -94,10 +94,10 @@ impl Bridge {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn receive(self: &Arc<Self>, line: &InputLine<'_>) {
+    fn receive(self: &Arc<Self>, line: &Line<'_>) {
         let line = match *line {
-            InputLine::Whole(line) => line,
-            InputLine::TooLong { head, tail } => return self.invalid(&frame::oversize(head, tail)),
+            Line::Whole(line) => line,
+            Line::TooLong { head, tail } => return self.invalid(&frame::oversize(head, tail)),
         };
         let Some(frame) = frame::parse(line) else {
             return;
@@ -141,7 +141,7 @@ impl Bridge {
         line: &[u8],
         call: &Call,
     ) -> Result<(), Failure> {
-        let response = self.http.send(&Request::post(line), &call.line)?;
+        let response = self.http.send(&Request::post(line), &call.connection)?;
         if response.status() != StatusCode::OK {
             return self.refuse(response, call);
         }
@@ -152,7 +152,7 @@ impl Bridge {
             answer = std::mem::take(message);
             Written::Answer
         })?;
-        self.http.done(&call.line);
+        self.http.release(&call.connection);
         let document: Value = serde_json::from_slice(&answer).unwrap_or_default();
         let version = document["result"]["protocolVersion"].as_str();
         session.version = version.map(str::to_owned);
@@ -197,10 +197,10 @@ impl Bridge {
         let mut request =
             Request::post(body).session(session.id.as_deref(), session.version.as_deref());
         request.waits = false;
-        let line = Line::default();
-        let mut response = self.http.send(&request, &line)?;
+        let connection = Connection::default();
+        let mut response = self.http.send(&request, &connection)?;
         read_error(response.body_mut());
-        self.http.done(&line);
+        self.http.release(&connection);
         Ok(response.status())
     }
 
@@ -241,7 +241,7 @@ impl Bridge {
                     bridge.output.fail(&worker, &failure);
                 }
             }
-            bridge.http.done(&worker.line);
+            bridge.http.release(&worker.connection);
             bridge.calls.remove(&worker);
         };
         if !spawn(work) {
@@ -256,14 +256,14 @@ impl Bridge {
         if let Some(it) = &call.stateless {
             let request = Request::post(line);
             let request = request.stateless(&it.version, &it.method, it.name.as_deref());
-            let response = self.http.send(&request, &call.line)?;
+            let response = self.http.send(&request, &call.connection)?;
             return self.pass_on(call, response, None);
         }
         let mut snapshot = self.session().snapshot();
         let send = |snapshot: &Snapshot| {
             let (id, version) = (snapshot.id.as_deref(), snapshot.version.as_deref());
             let request = Request::post(line).session(id, version);
-            self.http.send(&request, &call.line)
+            self.http.send(&request, &call.connection)
         };
         let mut response = send(&snapshot)?;
         if response.status() == StatusCode::NOT_FOUND && snapshot.id.is_some() {
@@ -301,7 +301,9 @@ impl Bridge {
                 break;
             }
             reading.wait_before_resuming();
-            let response = self.http.send(&get(session, Some(&last)), &call.line)?;
+            let response = self
+                .http
+                .send(&get(session, Some(&last)), &call.connection)?;
             if response.status() != StatusCode::OK {
                 break;
             }
@@ -383,7 +385,7 @@ impl Bridge {
     /// Forwards messages that belong to no request, for as long as the session lasts.
     fn follow(self: &Arc<Self>, generation: u64) {
         let mut reading = Reading::default();
-        let line = Line::default();
+        let connection = Connection::default();
         let mut pause = BRIDGE_PAUSE_MILLIS_MIN;
         loop {
             let snapshot = self.session().snapshot();
@@ -391,7 +393,9 @@ impl Bridge {
                 return;
             }
             let last = reading.last_id.take();
-            let answer = self.http.send(&get(&snapshot, last.as_deref()), &line);
+            let answer = self
+                .http
+                .send(&get(&snapshot, last.as_deref()), &connection);
             match answer.as_ref().map(Response::status) {
                 Ok(StatusCode::OK) => {}
                 // Missed events cannot be read again: start over.
