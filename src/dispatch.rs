@@ -332,7 +332,7 @@ async fn guarded(
     };
     let reason = tokio::select! {
         biased;
-        reply = &mut reply => return settle(name, reply),
+        reply = &mut reply => return finish(name, reply),
         () = cancel.cancelled() => cancelled(),
         () = tokio::time::sleep_until(deadline) => timed_out(name, timeout),
     };
@@ -351,7 +351,7 @@ async fn wind_up(
     let moment = Duration::from_millis(CALL_STOP_MILLIS_MAX);
     match tokio::time::timeout(moment, reply).await {
         Ok(Ok(Ok(reply))) => Ok(reply),
-        Ok(Err(panic)) => settle(name, Err(panic)),
+        Ok(Err(panic)) => finish(name, Err(panic)),
         // Its own error only reports the cancellation.
         Ok(Ok(Err(_))) | Err(_) => Err(reason.into()),
     }
@@ -369,7 +369,7 @@ fn cancelled() -> Failure {
     Failure::new(Kind::Cancelled, "the request was cancelled")
 }
 
-fn settle(
+fn finish(
     name: &str,
     reply: Result<Result<Reply, CallError>, Box<dyn Any + Send>>,
 ) -> Result<Reply, CallError> {

@@ -136,7 +136,7 @@ impl Budget<'_> {
 
     /// Gives `answer` the synthesis that `write` makes within a number of bytes.
     /// Without one, returns the reason.
-    pub(crate) fn fit<'e>(
+    pub(crate) fn synthesize<'e>(
         &self,
         answer: &mut Answer,
         author: Author,

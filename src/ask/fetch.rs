@@ -62,7 +62,7 @@ impl Ask {
             offset: 0,
             limit: limits::ASK_HITS_PER_STORE_MAX,
             ends_early: false,
-            explains_nothing: false,
+            explains_empty: false,
             explains: false,
         };
         let page = self.memories.search(search).await?;

@@ -48,7 +48,7 @@ impl Ask {
             let written = writer.write(&prompt, deadline, cancel).await;
             let fitted = written.and_then(|text| {
                 let check = |bytes| checked(&text, &prompt.citations, bytes);
-                Ok(budget.fit(answer, writer.author(), check)?)
+                Ok(budget.synthesize(answer, writer.author(), check)?)
             });
             match fitted {
                 Ok(()) => return,
@@ -80,5 +80,5 @@ fn quote(
         Ok(extract(question, evidence, &searched, now, extent))
     };
     // Without room for any words, the hits alone are the answer.
-    let _ = budget.fit(answer, Author::Extract, extract);
+    let _ = budget.synthesize(answer, Author::Extract, extract);
 }

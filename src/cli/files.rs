@@ -158,7 +158,7 @@ pub(super) fn refuse_other_encodings(input: &mut dyn BufRead, path: &Path) -> Re
         [b'P', b'K', 3, 4, ..] => ("a ZIP archive", "unpack it first".to_owned()),
         head if head.starts_with(b"SQLite format 3\0") => (
             "a SQLite database",
-            format!("if Mimo wrote it, `mimo restore {word}` puts it in the database's place"),
+            format!("if Mimo wrote it, `mimo restore {word}` replaces the database with it"),
         ),
         _ => return Ok(()),
     };
@@ -272,7 +272,7 @@ fn whole_or_lines(mut text: String, number: usize, input: &mut dyn BufRead) -> V
     let is_object = |line: &FileDocument| line.value.as_ref().is_ok_and(Value::is_object);
     match lines.iter().any(is_object) {
         true => lines,
-        false => failed(not_json_whole(&error), error.is_eof()),
+        false => failed(document_error(&error), error.is_eof()),
     }
 }
 
@@ -284,7 +284,7 @@ fn not_json(error: serde_json::Error) -> Failure {
     Failure::invalid("", format!("this is not JSON: {why} at column {column}"))
 }
 
-fn not_json_whole(error: &serde_json::Error) -> Failure {
+fn document_error(error: &serde_json::Error) -> Failure {
     match error.is_eof() {
         true => Failure::invalid("", format!("the file is cut off: {error}")),
         false => Failure::invalid("", format!("this is not JSON: {error}")),

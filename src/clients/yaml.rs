@@ -74,7 +74,10 @@ pub(super) fn put(text: &str, form: Form, keys: &Keys) -> Result<String, Diagnos
     let new = edits.apply();
     let changed = parse(&new)?;
     let now = entry_in(changed.as_ref(), form, ENTRY)?.map(Node::json);
-    check(now == Some(expected) && beside(text, form, &[ENTRY])? == beside(&new, form, &[ENTRY])?)?;
+    check(
+        now == Some(expected)
+            && remainder(text, form, &[ENTRY])? == remainder(&new, form, &[ENTRY])?,
+    )?;
     Ok(new)
 }
 
@@ -83,7 +86,7 @@ pub(super) fn take_out(text: &str, form: Form) -> Result<String, Diagnostic> {
     without(text, form, &[ENTRY.to_owned()])
 }
 
-/// The servers that are programs or addresses: Goose keeps its own parts beside them.
+/// The servers that are programs or addresses: Goose keeps its own parts besides them.
 pub(super) fn servers(text: &str, form: Form) -> Result<Vec<(String, Json)>, Diagnostic> {
     let mut all = named(parse(text)?.as_ref(), form)?;
     all.retain(|(_, server)| {
@@ -146,7 +149,7 @@ pub(super) fn without(text: &str, form: Form, names: &[String]) -> Result<String
     let names = names.iter().map(String::as_str).collect::<Vec<_>>();
     let left = named(parse(&new)?.as_ref(), form)?;
     let is_gone = left.iter().all(|(name, _)| !names.contains(&&**name));
-    check(is_gone && beside(text, form, &names)? == beside(&new, form, &[])?)?;
+    check(is_gone && remainder(text, form, &names)? == remainder(&new, form, &[])?)?;
     Ok(new)
 }
 
@@ -212,7 +215,7 @@ pub(super) fn put_back(
     check(named(parse(&new)?.as_ref(), form)? == expected)?;
     check(
         root.as_ref().is_none_or(Node::is_null)
-            || beside(text, form, &[])? == beside(&new, form, &names)?,
+            || remainder(text, form, &[])? == remainder(&new, form, &names)?,
     )?;
     Ok(new)
 }
@@ -273,7 +276,7 @@ fn name_of(item: &Node) -> Option<String> {
 }
 
 /// All of `text` but the servers `names`.
-fn beside(text: &str, form: Form, names: &[&str]) -> Result<Json, Diagnostic> {
+fn remainder(text: &str, form: Form, names: &[&str]) -> Result<Json, Diagnostic> {
     let mut all = parse(text)?.map(|root| root.json()).unwrap_or_default();
     let is_ours = |name: Option<&str>| name.is_some_and(|name| names.contains(&name));
     let Some(whole) = all.as_object_mut() else {

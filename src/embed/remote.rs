@@ -27,11 +27,11 @@ pub(crate) struct Remote {
     space: String,
     /// The last failure and when it happened. For some time after it no request is
     /// made, so that calls do not wait for a server that is down.
-    failed: Mutex<Option<(Instant, Trouble)>>,
+    failed: Mutex<Option<(Instant, Problem)>>,
 }
 
 /// A predicate of the encoder's name, and the fix.
-type Trouble = (String, String);
+type Problem = (String, String);
 
 #[derive(Deserialize)]
 struct Response {
@@ -63,29 +63,29 @@ impl Remote {
     }
 
     fn embed(&self, texts: &[String], timeout: Duration) -> Result<Vec<Vec<f32>>, Failure> {
-        if let Some((at, trouble)) = &*self.failed()
+        if let Some((at, problem)) = &*self.failed()
             && at.elapsed() < Duration::from_secs(limits::EMBED_RETRY_SECONDS)
         {
-            return Err(self.unavailable(trouble));
+            return Err(self.unavailable(problem));
         }
         let asked = self.ask(texts, timeout);
-        asked.map_err(|trouble| {
-            let failure = self.unavailable(&trouble);
-            *self.failed() = Some((Instant::now(), trouble));
+        asked.map_err(|problem| {
+            let failure = self.unavailable(&problem);
+            *self.failed() = Some((Instant::now(), problem));
             failure
         })
     }
 
-    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Trouble)>> {
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Problem)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unavailable(&self, (why, fix): &Trouble) -> Failure {
+    fn unavailable(&self, (why, fix): &Problem) -> Failure {
         let message = format!("the encoder at {} {why}", self.requests.base());
         Failure::new(Kind::Unavailable, message).hint(fix.clone())
     }
 
-    fn ask(&self, texts: &[String], timeout: Duration) -> Result<Vec<Vec<f32>>, Trouble> {
+    fn ask(&self, texts: &[String], timeout: Duration) -> Result<Vec<Vec<f32>>, Problem> {
         let body = json!({"model": self.model, "input": texts}).to_string();
         let most = limits::EMBED_BODY_BYTES_MAX;
         let start = || "start it, or check [embedding] in config.toml".to_owned();

@@ -48,7 +48,7 @@ impl NameScope {
     }
 }
 
-struct Known {
+struct DirectoryEntry {
     /// Its id is 0 until it is stored.
     entity: Entity,
     is_new: bool,
@@ -65,7 +65,7 @@ pub(super) struct Directory {
     visible: Vec<WordId>,
     /// The projects in which an entity may get a type.
     retypable: Vec<WordId>,
-    known: Vec<Known>,
+    known: Vec<DirectoryEntry>,
     by_key: HashMap<String, Number>,
     /// By the normalized name, in the visible projects.
     by_name: HashMap<String, Vec<Number>>,
@@ -132,7 +132,7 @@ impl Directory {
     fn add(&mut self, entity: Entity, is_new: bool) -> Number {
         let number = self.known.len();
         self.by_key.insert(entity.key.clone(), number);
-        self.known.push(Known {
+        self.known.push(DirectoryEntry {
             entity,
             is_new,
             projects: HashSet::new(),

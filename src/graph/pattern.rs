@@ -106,7 +106,7 @@ pub(super) async fn parse(
 
 /// A term before names are resolved.
 #[derive(Clone, Copy)]
-enum Place {
+enum UnresolvedTerm {
     Variable(usize),
     /// The mention with this number.
     Entity(usize),
@@ -124,24 +124,24 @@ struct Parser {
 }
 
 impl Parser {
-    fn entity(&mut self, text: &str, part: Part) -> Result<Place, Problem> {
+    fn entity(&mut self, text: &str, part: Part) -> Result<UnresolvedTerm, Problem> {
         if let Some(variable) = text.trim().strip_prefix('?') {
             return self.variable(variable, false);
         }
         self.mentions.push((part, Mention::parse(text)?));
         self.written.push(text.to_owned());
-        Ok(Place::Entity(self.mentions.len() - 1))
+        Ok(UnresolvedTerm::Entity(self.mentions.len() - 1))
     }
 
-    fn predicate(&mut self, text: &str, part: Part) -> Result<Place, Problem> {
+    fn predicate(&mut self, text: &str, part: Part) -> Result<UnresolvedTerm, Problem> {
         if let Some(variable) = text.trim().strip_prefix('?') {
             return self.variable(variable, true);
         }
         self.predicates.push((part, mention::predicate(text)?));
-        Ok(Place::Predicate(self.predicates.len() - 1))
+        Ok(UnresolvedTerm::Predicate(self.predicates.len() - 1))
     }
 
-    fn variable(&mut self, text: &str, is_predicate: bool) -> Result<Place, Problem> {
+    fn variable(&mut self, text: &str, is_predicate: bool) -> Result<UnresolvedTerm, Problem> {
         let (name, kind) = match text.split_once(':') {
             Some((name, kind)) => (name, Some(kind.to_ascii_lowercase())),
             None => (text, None),
@@ -161,7 +161,7 @@ impl Parser {
                 kind,
                 is_predicate,
             });
-            return Ok(Place::Variable(self.variables.len() - 1));
+            return Ok(UnresolvedTerm::Variable(self.variables.len() - 1));
         };
         let known = &mut self.variables[place];
         if known.is_predicate != is_predicate {
@@ -172,14 +172,14 @@ impl Parser {
             (None, kind) => known.kind = kind,
             _ => {}
         }
-        Ok(Place::Variable(place))
+        Ok(UnresolvedTerm::Variable(place))
     }
 
     async fn resolve(
         mut self,
         graph: &dyn GraphSnapshot,
         projects: Projects<'_>,
-        places: &[[Place; 3]],
+        places: &[[UnresolvedTerm; 3]],
     ) -> Result<Query, GraphError> {
         let entities = resolve::likely(graph, &self.mentions, projects).await?;
         let predicates = predicates(graph, &self.predicates)
@@ -196,10 +196,10 @@ impl Parser {
         for (kind, id) in kinds.iter_mut().zip(ids) {
             kind.id = id;
         }
-        let term = |place: Place| match place {
-            Place::Variable(number) => Term::Variable(number),
-            Place::Entity(number) => Term::Known(entities[number].0.id),
-            Place::Predicate(number) => Term::Known(predicates[number]),
+        let term = |place: UnresolvedTerm| match place {
+            UnresolvedTerm::Variable(number) => Term::Variable(number),
+            UnresolvedTerm::Entity(number) => Term::Known(entities[number].0.id),
+            UnresolvedTerm::Predicate(number) => Term::Known(predicates[number]),
         };
         let patterns = places.iter().map(|[subject, predicate, object]| Pattern {
             subject: term(*subject),

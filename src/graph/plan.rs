@@ -17,7 +17,7 @@ const COUNTED: usize = 32;
 /// it: a cross product.
 const CROSS_PRODUCT: f64 = 1e6;
 /// The cost of reading every triple.
-const EVERYTHING: f64 = 1e12;
+const FULL_SCAN_COST: f64 = 1e12;
 
 type Values = Vec<Option<i64>>;
 
@@ -110,7 +110,7 @@ async fn estimates(
         let probes = probes(pattern);
         let edges: Vec<&[Edge]> = found.by_ref().take(probes.len()).collect();
         let first = pattern.range(&sample[0]);
-        let all = first.predicate.map_or(EVERYTHING, |id| uses[&id]);
+        let all = first.predicate.map_or(FULL_SCAN_COST, |id| uses[&id]);
         let count: usize = edges.iter().map(|edges| edges.len()).sum();
         let mut cost = count as f64 / probes.len().max(1) as f64;
         if probes.is_empty() {

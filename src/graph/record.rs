@@ -34,23 +34,7 @@ pub(super) async fn record(
     let renamed = rename::rename(graph, &names, &update.renames, at).await?;
     let mut directory = directory(graph, names, update).await?;
     let mut words = Vec::new();
-    for declared in &update.entities {
-        let entity = directory.entity(&declared.mention, Part::Entity, &mut words)?;
-        if declared.mention.is_exact {
-            // In an export several entities may have one name.
-            directory.add_name(entity, &declared.mention);
-            for alias in &declared.aliases {
-                let name = Mention::exact(&directory.key(entity), Some(alias));
-                let name = name.map_err(|problem| problem.of(Part::Entity))?;
-                directory.add_name(entity, &name);
-            }
-            continue;
-        }
-        for alias in &declared.aliases {
-            let name = Mention::parse(alias).map_err(|problem| problem.of(Part::Entity))?;
-            directory.alias(entity, &name, Part::Entity)?;
-        }
-    }
+    declare(&mut directory, update, &mut words)?;
     let mut ends = Vec::with_capacity(update.assertions.len());
     for (nth, assertion) in update.assertions.iter().enumerate() {
         ends.push(ends_of(&mut directory, assertion, nth, at, &mut words)?);
@@ -63,31 +47,28 @@ pub(super) async fn record(
     let words: HashMap<String, WordId> = words.into_iter().zip(ids).collect();
     directory.store(graph, &words).await?;
 
-    let new = update.assertions.iter().zip(&ends).map(|(said, ends)| {
-        let (subject, object) = (*ends)?;
-        let own_source = said.source.as_ref().map(|source| words[source]);
-        Some(Triple {
-            id: 0,
-            subject: directory.id(subject),
-            predicate: words[&said.predicate],
-            object: directory.id(object),
-            project,
-            confidence: said.confidence,
-            source: own_source.or(source),
-            since: said.valid_from.unwrap_or(at),
-            until: said.valid_until,
-            recorded_at: said.history.map_or(at, |history| history.recorded_at),
-            closed: said.history.and_then(|history| history.closed),
+    let new: Vec<Option<Triple>> = update
+        .assertions
+        .iter()
+        .zip(&ends)
+        .map(|(said, ends)| {
+            let (subject, object) = (*ends)?;
+            let ends = (directory.id(subject), directory.id(object));
+            let own_source = said.source.as_ref().map(|source| words[source]);
+            let triple = new_triple(said, ends, words[&said.predicate], project, at);
+            Some(Triple {
+                source: own_source.or(source),
+                ..triple
+            })
         })
-    });
-    let new: Vec<Option<Triple>> = new.collect();
+        .collect();
     let functional: HashSet<WordId> = functional
         .iter()
         .filter_map(|predicate| words.get(predicate).copied())
         .collect();
     let statements = statements(&directory, &ends, &new, &functional);
     let mut ledger = Ledger::default();
-    for stored in graph.said(&statements, project).await? {
+    for stored in graph.stating(&statements, project).await? {
         ledger.add(stored);
     }
     let mut triples = Vec::with_capacity(new.len());
@@ -120,6 +101,32 @@ pub(super) async fn record(
             .map(|(draft, other)| (id(draft), id(other)))
             .collect(),
     })
+}
+
+/// Adds the declared entities and their names to the directory.
+fn declare(
+    directory: &mut Directory,
+    update: &Update,
+    words: &mut Vec<String>,
+) -> Result<(), GraphError> {
+    for declared in &update.entities {
+        let entity = directory.entity(&declared.mention, Part::Entity, words)?;
+        if declared.mention.is_exact {
+            // In an export several entities may have one name.
+            directory.add_name(entity, &declared.mention);
+            for alias in &declared.aliases {
+                let name = Mention::exact(&directory.key(entity), Some(alias));
+                let name = name.map_err(|problem| problem.of(Part::Entity))?;
+                directory.add_name(entity, &name);
+            }
+            continue;
+        }
+        for alias in &declared.aliases {
+            let name = Mention::parse(alias).map_err(|problem| problem.of(Part::Entity))?;
+            directory.alias(entity, &name, Part::Entity)?;
+        }
+    }
+    Ok(())
 }
 
 /// Closes triples; those that are closed already stay as they are.
@@ -209,6 +216,29 @@ fn statements(
     });
     let mut seen = HashSet::new();
     each.filter(|statement| seen.insert(*statement)).collect()
+}
+
+/// The triple of an assertion, without its source.
+fn new_triple(
+    said: &Assertion,
+    (subject, object): (EntityId, EntityId),
+    predicate: WordId,
+    project: WordId,
+    at: Timestamp,
+) -> Triple {
+    Triple {
+        id: 0,
+        subject,
+        predicate,
+        object,
+        project,
+        confidence: said.confidence,
+        source: None,
+        since: said.valid_from.unwrap_or(at),
+        until: said.valid_until,
+        recorded_at: said.history.map_or(at, |history| history.recorded_at),
+        closed: said.history.and_then(|history| history.closed),
+    }
 }
 
 /// A triple as it will be stored.

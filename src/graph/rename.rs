@@ -109,7 +109,7 @@ async fn close_links_to_itself(
         object: Some(entity),
     });
     let links: Vec<Statement> = links.collect();
-    let mut links = graph.said(&links, project).await?;
+    let mut links = graph.stating(&links, project).await?;
     links.retain(|link| link.closed.is_none());
     for link in &mut links {
         link.close(at, Closed::Superseded, at);

@@ -100,7 +100,7 @@ pub(crate) struct Search {
     /// weaker.
     pub(crate) ends_early: bool,
     /// Whether an empty page explains what there is instead.
-    pub(crate) explains_nothing: bool,
+    pub(crate) explains_empty: bool,
     /// Whether each item comes with the reason for its place.
     pub(crate) explains: bool,
 }

@@ -107,7 +107,7 @@ impl Memories {
     }
 
     /// A note that some memories have no vector yet, if that is known.
-    pub(super) fn says_unencoded(&self) -> Option<String> {
+    pub(super) fn unencoded_note(&self) -> Option<String> {
         let count = self.encoding.unencoded.load(Ordering::Relaxed);
         (count > 0).then(|| {
             format!(

@@ -96,7 +96,7 @@ impl Memories {
     }
 
     /// The memories with these ids, in their order, without counting a recall.
-    pub(crate) async fn look_at(&self, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Failure> {
+    pub(crate) async fn peek(&self, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Failure> {
         Ok(self.store.fetch(&Reach::Everything, ids).await?)
     }
 

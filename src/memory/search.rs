@@ -22,7 +22,7 @@ const NEARLY_BEST: f32 = 0.6;
 const NEARLY_NEAREST: f32 = 0.75;
 /// The share of the best score below which a memory is shown only if more are asked for.
 /// Measured in `tests/recall`.
-const STRONG: f32 = 0.3;
+const SHOWN_SCORE_SHARE: f32 = 0.3;
 /// Below every cosine.
 const NO_THRESHOLD: f32 = -1.0;
 
@@ -63,7 +63,7 @@ impl Memories {
             let narrowed = Search {
                 query: when.rest.clone(),
                 filter,
-                explains_nothing: false,
+                explains_empty: false,
                 ..search.clone()
             };
             let (mut page, found) = self.search_ranked(narrowed).await?;
@@ -97,8 +97,8 @@ impl Memories {
                 page_of(memories, search.offset, search.limit)
             }
         };
-        if page.items.is_empty() && search.offset == 0 && search.explains_nothing {
-            page.hint = Some(self.what_there_is(filter, None).await?);
+        if page.items.is_empty() && search.offset == 0 && search.explains_empty {
+            page.hint = Some(self.explain_empty(filter, None).await?);
         }
         Ok(page)
     }
@@ -131,30 +131,9 @@ impl Memories {
             Mode::Semantic => Vec::new(),
             Mode::Hybrid | Mode::Keyword => text::query_words(&search.query),
         };
-        let mut degraded = None;
         let question = recall::Question::of(&search.query);
         let newest_first = asks_newest(&search.query);
-        let vector = match search.mode {
-            Mode::Keyword => None,
-            _ if search.vector.is_some() => search.vector,
-            Mode::Semantic => Some(self.encode_query(search.query).await?),
-            // A partial answer marked as degraded is better than none.
-            Mode::Hybrid => match self.encode_query(search.query).await {
-                Ok(vector) => Some(vector),
-                Err(failure) => {
-                    tracing::warn!(%failure, "searching by keywords only");
-                    metrics::SEARCH_DEGRADED.increment(());
-                    degraded = Some(format!(
-                        "searched by keywords only: the query could not be encoded ({})",
-                        failure.message
-                    ));
-                    None
-                }
-            },
-        };
-        if vector.is_some() && degraded.is_none() {
-            degraded = self.says_unencoded();
-        }
+        let (vector, mut degraded) = self.query_vector(&search).await?;
         if search.mode == Mode::Keyword && words.is_empty() {
             degraded = Some("the query has no words that could be looked up".to_owned());
         }
@@ -180,16 +159,11 @@ impl Memories {
                 .await?;
         }
         if only_ranks && found.len() <= wanted {
-            let most = found.len() + wanted + 1;
-            let newest = self.store.newest(search.filter.clone(), None, most).await?;
-            for memory in newest {
-                if !found.iter().any(|(id, _)| *id == memory.id) {
-                    found.push((memory.id, None));
-                }
-            }
+            self.append_newest(&mut found, &search.filter, wanted)
+                .await?;
         }
         let limit = match search.ends_early && search.offset == 0 && !only_ranks {
-            true => strong(&found).min(search.limit),
+            true => count_strong(&found).min(search.limit),
             false => search.limit,
         };
         let page = found.iter().skip(search.offset).take(limit);
@@ -212,9 +186,9 @@ impl Memories {
             }
             false => HashMap::new(),
         };
-        let hint = match found.is_empty() && search.explains_nothing {
+        let hint = match found.is_empty() && search.explains_empty {
             true => Some(
-                self.what_there_is(query.filter.clone(), Some(query))
+                self.explain_empty(query.filter.clone(), Some(query))
                     .await?,
             ),
             false => None,
@@ -228,6 +202,51 @@ impl Memories {
             is_overview: false,
         };
         Ok((page, found.len()))
+    }
+
+    /// The vector of the query, if the semantic side is searched, and why the answer is
+    /// degraded, if it is.
+    async fn query_vector(
+        &self,
+        search: &Search,
+    ) -> Result<(Option<Vec<f32>>, Option<String>), Failure> {
+        let vector = match (search.mode, &search.vector) {
+            (Mode::Keyword, _) => return Ok((None, None)),
+            (_, Some(vector)) => vector.clone(),
+            (mode, None) => match self.encode_query(search.query.clone()).await {
+                Ok(vector) => vector,
+                // A partial answer marked as degraded is better than none.
+                Err(failure) if mode == Mode::Hybrid => {
+                    tracing::warn!(%failure, "searching by keywords only");
+                    metrics::SEARCH_DEGRADED.increment(());
+                    let why = &failure.message;
+                    return Ok((
+                        None,
+                        Some(format!(
+                            "searched by keywords only: the query could not be encoded ({why})"
+                        )),
+                    ));
+                }
+                Err(failure) => return Err(failure),
+            },
+        };
+        Ok((Some(vector), self.unencoded_note()))
+    }
+
+    /// Appends the newest memories of `filter` that are not in `found`, enough for `wanted`.
+    async fn append_newest(
+        &self,
+        found: &mut Vec<(MemoryId, Option<f32>)>,
+        filter: &Filter,
+        wanted: usize,
+    ) -> Result<(), Failure> {
+        let most = found.len() + wanted + 1;
+        for memory in self.store.newest(filter.clone(), None, most).await? {
+            if !found.iter().any(|(id, _)| *id == memory.id) {
+                found.push((memory.id, None));
+            }
+        }
+        Ok(())
     }
 
     /// Adds the day on which it was said to a text that begins with no date.
@@ -279,7 +298,7 @@ impl Memories {
         let more = memories.len() > limit;
         memories.truncate(limit);
         let hint = match memories.is_empty() && after.is_none() {
-            true => Some(self.what_there_is(filter, None).await?),
+            true => Some(self.explain_empty(filter, None).await?),
             false => None,
         };
         Ok(Page {
@@ -317,7 +336,7 @@ impl Memories {
 
     /// Explains an empty result: how many memories each filter alone matches, and the
     /// memory nearest to the query without filters.
-    async fn what_there_is(
+    async fn explain_empty(
         &self,
         filter: Filter,
         query: Option<CandidateQuery>,
@@ -388,12 +407,12 @@ impl Memories {
 }
 
 /// How many of the ranked memories are worth showing.
-fn strong(found: &[(MemoryId, Option<f32>)]) -> usize {
+fn count_strong(found: &[(MemoryId, Option<f32>)]) -> usize {
     let best = found.iter().filter_map(|(_, score)| *score);
     let best = best.fold(0.0, f32::max);
     let weak = found
         .iter()
-        .position(|(_, score)| score.is_none_or(|score| score < best * STRONG));
+        .position(|(_, score)| score.is_none_or(|score| score < best * SHOWN_SCORE_SHARE));
     weak.unwrap_or(found.len()).max(limits::SHOWN_MIN)
 }
 

@@ -238,9 +238,9 @@ impl Core {
                     .get(&run)
                     .and_then(|child| child.ready.as_ref());
                 let client = ready.map(|(client, _)| client.clone());
-                state.settle(call, client.ok_or(LeaseError::Closing));
+                state.answer_waiting(call, client.ok_or(LeaseError::Closing));
             }
-            Effect::Refuse(call, why) => state.settle(call, Err(why)),
+            Effect::Refuse(call, why) => state.answer_waiting(call, Err(why)),
             Effect::Changed => {
                 state.judge(self.first_use);
                 state.allow_questions();
@@ -362,7 +362,7 @@ impl State {
         digest.finish()
     }
 
-    fn settle(&mut self, call: Call, result: LeaseResult) {
+    fn answer_waiting(&mut self, call: Call, result: LeaseResult) {
         if let Some(waiting) = self.waiting.remove(&call) {
             // A caller that has gone gives its lease back by dropping it.
             let _ = waiting.send(result);

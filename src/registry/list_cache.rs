@@ -16,7 +16,7 @@ use super::{CallError, Registry, SkillName, within};
 use crate::files::replace;
 use crate::limits;
 pub(crate) use crate::skills::client::List;
-use crate::skills::client::definitions::mend;
+use crate::skills::client::definitions::repair;
 use crate::skills::spec::SkillSpec;
 
 /// The items of a list as every client accepts them.
@@ -47,9 +47,9 @@ impl ListCache {
             for (list, items) in &mut entry.lists {
                 // Another version may have written the file.
                 let items = Arc::make_mut(items);
-                items.retain_mut(|item| match mend(*list, item) {
-                    Ok(mended) => {
-                        if let Some(text) = mended.text {
+                items.retain_mut(|item| match repair(*list, item) {
+                    Ok(repaired) => {
+                        if let Some(text) = repaired.text {
                             *item = text;
                         }
                         true

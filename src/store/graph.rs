@@ -377,7 +377,11 @@ pub trait GraphTransaction: GraphSnapshot {
     fn add_names<'a>(&'a self, names: &'a [EntityName]) -> Stored<'a, ()>;
 
     /// The triples of a project that say any of this, in any state, in any order.
-    fn said<'a>(&'a self, statements: &'a [Statement], project: WordId) -> Stored<'a, Vec<Triple>>;
+    fn stating<'a>(
+        &'a self,
+        statements: &'a [Statement],
+        project: WordId,
+    ) -> Stored<'a, Vec<Triple>>;
 
     /// Inserts triples; their ids, which grow.
     fn insert<'a>(&'a self, triples: &'a [Triple]) -> Stored<'a, Vec<TripleId>>;

@@ -79,7 +79,7 @@ pub struct Observation {
     pub(crate) value: String,
 }
 
-/// A backup that was put in the database's place.
+/// The result of restoring a backup.
 #[derive(Debug)]
 pub struct Restored {
     pub(crate) memories: u64,

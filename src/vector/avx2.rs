@@ -30,7 +30,7 @@ impl<const VNNI: bool> Avx2<VNNI> {
 impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     const WIDTH: usize = 8;
     // Without VNNI both sides are signed: see `dot4`.
-    const TAKEN: i32 = if VNNI { 0 } else { 128 };
+    const ACTIVATION_OFFSET: i32 = if VNNI { 0 } else { 128 };
     type F = __m256;
     type I = __m256i;
     /// The bytes for VNNI; without it, their absolute values and the bytes.

@@ -37,7 +37,7 @@ impl Avx512 {
 // alignment.
 impl Lanes for Avx512 {
     const WIDTH: usize = 16;
-    const TAKEN: i32 = 0;
+    const ACTIVATION_OFFSET: i32 = 0;
     type F = __m512;
     type I = __m512i;
     type Four = __m512i;

@@ -257,7 +257,7 @@ unsafe fn finish<L: Lanes>(
     let (rows, layer) = (job.rows, job.layer);
     // SAFETY: the caller's promise; all slices of a layer are `outputs` long.
     unsafe {
-        let zero = lanes.splat_int(*rows.zero.get_unchecked(row) - L::TAKEN);
+        let zero = lanes.splat_int(*rows.zero.get_unchecked(row) - L::ACTIVATION_OFFSET);
         let whole = lanes.sub_product(
             sum,
             zero,

@@ -14,7 +14,7 @@ pub(super) trait Lanes: Copy {
     const WIDTH: usize;
     /// The offset that `dot4` subtracts from every activation byte before it
     /// multiplies.
-    const TAKEN: i32;
+    const ACTIVATION_OFFSET: i32;
     /// `WIDTH` numbers of f32.
     type F: Copy;
     /// `WIDTH` numbers of i32, or `4 * WIDTH` bytes.
@@ -66,7 +66,7 @@ pub(super) trait Lanes: Copy {
     /// # Safety
     /// Four bytes must be readable at `at`.
     unsafe fn splat_four(self, at: *const u8) -> Self::Four;
-    /// Adds to lane i the sum over j < 4 of `(four[j] - TAKEN) * weights[4 * i + j]`,
+    /// Adds to lane i the sum over j < 4 of `(four[j] - ACTIVATION_OFFSET) * weights[4 * i + j]`,
     /// activations taken as u8 and weights as i8: exact, nothing saturates.
     fn dot4(self, sum: Self::I, four: Self::Four, weights: Self::I) -> Self::I;
 

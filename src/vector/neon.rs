@@ -49,7 +49,7 @@ unsafe fn sdot(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
 impl<const DOT: bool> Lanes for Neon<DOT> {
     const WIDTH: usize = 4;
     // Both sides of the product are signed: `splat_four` turns the top bit.
-    const TAKEN: i32 = 128;
+    const ACTIVATION_OFFSET: i32 = 128;
     type F = float32x4_t;
     type I = int32x4_t;
     type Four = int8x16_t;

@@ -17,7 +17,7 @@ fn each<T: Copy, U: Copy + Default>(a: [T; 4], b: [T; 4], with: impl Fn(T, T) ->
 // that the trait asks of the caller, and every access is an unaligned one.
 impl Lanes for Scalar {
     const WIDTH: usize = 4;
-    const TAKEN: i32 = 0;
+    const ACTIVATION_OFFSET: i32 = 0;
     type F = [f32; 4];
     type I = [i32; 4];
     type Four = [u8; 4];

@@ -73,7 +73,7 @@ fn outbox(
 
 impl Outbox {
     /// A connection without requests: what a session sends by itself.
-    pub(crate) fn standing(requests: Arc<ClientRequests>) -> (Arc<dyn Connection>, Outbox) {
+    pub(crate) fn for_session(requests: Arc<ClientRequests>) -> (Arc<dyn Connection>, Outbox) {
         let (outbox, _) = outbox(requests);
         (outbox.shared.clone(), outbox)
     }

@@ -137,7 +137,7 @@ impl Table {
                 .push(if batch.answers.is_empty() { b'[' } else { b',' });
             write(&mut batch.answers);
         }
-        self.settle(key, out);
+        self.close_member(key, out);
     }
 
     /// Closes every request with this id unanswered and returns them.
@@ -147,13 +147,13 @@ impl Table {
         found.sort_unstable();
         for serial in &found {
             if let Some(key) = self.close(*serial).and_then(|open| open.batch) {
-                self.settle(key, out);
+                self.close_member(key, out);
             }
         }
         found
     }
 
-    fn settle(&mut self, key: BatchKey, out: &mut Vec<u8>) {
+    fn close_member(&mut self, key: BatchKey, out: &mut Vec<u8>) {
         let Some(batch) = self.batches.get_mut(&key) else {
             return;
         };

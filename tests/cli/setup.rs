@@ -363,7 +363,11 @@ fn unchangeable_settings_are_refused_with_path_and_reason() {
     fs::remove_file(&file).expect("gone");
     fs::create_dir(&file).expect("a folder");
     let refused = account.setup(&["cursor"]);
-    assert!(refused.err.contains("not a regular file"), "{}", refused.err);
+    assert!(
+        refused.err.contains("not a regular file"),
+        "{}",
+        refused.err
+    );
     // Wrong usage has a different exit code than an invalid file.
     for arguments in [
         &["emacs"][..],

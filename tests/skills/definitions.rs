@@ -3,7 +3,7 @@
 
 use jsonschema::Validator;
 use mimo::skills::client::List;
-use mimo::skills::client::definitions::mend;
+use mimo::skills::client::definitions::repair;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -50,10 +50,10 @@ const LISTS: [(List, &str, &str); 4] = [
 ];
 
 /// The definition that clients get; `None` where it is left out.
-fn mended(list: List, item: &Value) -> Option<Value> {
+fn repaired(list: List, item: &Value) -> Option<Value> {
     let raw: Box<RawValue> = to_raw_value(item).expect("JSON");
-    let mended = mend(list, &raw).ok()?;
-    let text = mended.text.unwrap_or(raw);
+    let repaired = repair(list, &raw).ok()?;
+    let text = repaired.text.unwrap_or(raw);
     Some(serde_json::from_str(text.get()).expect("JSON"))
 }
 
@@ -136,7 +136,7 @@ fn faulty_fields_get_their_one_meaning_or_go() {
             json!([{"src": "https://a/b"}]),
         ),
     ] {
-        let tool = mended(List::Tools, &tool(given.clone()));
+        let tool = repaired(List::Tools, &tool(given.clone()));
         let tool = tool.unwrap_or_else(|| panic!("{given} is left out"));
         assert_eq!(
             tool.get(field).unwrap_or(&Value::Null),
@@ -144,7 +144,7 @@ fn faulty_fields_get_their_one_meaning_or_go() {
             "{given}"
         );
     }
-    let missing = mended(List::Tools, &json!({"name": "t"})).expect("a tool");
+    let missing = repaired(List::Tools, &json!({"name": "t"})).expect("a tool");
     assert_eq!(missing["inputSchema"], object);
     for useless in [
         json!({"inputSchema": {"type": "string"}}),
@@ -152,18 +152,18 @@ fn faulty_fields_get_their_one_meaning_or_go() {
         json!({"name": null}),
         json!({"name": ""}),
     ] {
-        assert_eq!(mended(List::Tools, &tool(useless)), None);
+        assert_eq!(repaired(List::Tools, &tool(useless)), None);
     }
-    let resource = mended(List::Resources, &json!({"uri": "file:///a", "size": "1"}));
+    let resource = repaired(List::Resources, &json!({"uri": "file:///a", "size": "1"}));
     assert_eq!(
         resource,
         Some(json!({"uri": "file:///a", "name": "file:///a"}))
     );
     assert_eq!(
-        mended(List::Resources, &json!({"uri": "a", "name": "a"})),
+        repaired(List::Resources, &json!({"uri": "a", "name": "a"})),
         None
     );
-    let prompt = mended(List::Prompts, &json!({"name": "p", "arguments": null}));
+    let prompt = repaired(List::Prompts, &json!({"name": "p", "arguments": null}));
     assert_eq!(prompt, Some(json!({"name": "p"})));
 }
 
@@ -186,8 +186,8 @@ fn valid_definition_is_left_alone() {
         "x-vendor": {"z": 1, "a": null},
     }));
     let raw = to_raw_value(&valid).expect("JSON");
-    let mended = mend(List::Tools, &raw).expect("a tool");
-    assert!(mended.text.is_none(), "{:?}", mended.text);
+    let repaired = repair(List::Tools, &raw).expect("a tool");
+    assert!(repaired.text.is_none(), "{:?}", repaired.text);
 }
 
 #[test]
@@ -201,20 +201,20 @@ fn no_definition_breaks_its_list() {
         let item = definition(random);
         for (list, member, official, stricter) in &lists {
             odd += u64::from(!official[0].is_valid(&json!({ *member: [item] })));
-            let Some(mended) = mended(*list, &item) else {
+            let Some(repaired) = repaired(*list, &item) else {
                 left_out += 1;
                 continue;
             };
             kept += 1;
             // The newest revision wants some members that older ones ignore.
             let result = json!({
-                *member: [mended], "resultType": "complete", "ttlMs": 0, "cacheScope": "private",
+                *member: [repaired], "resultType": "complete", "ttlMs": 0, "cacheScope": "private",
             });
             for validator in official {
                 check(validator, &result);
             }
-            check(stricter, &mended);
-            for schema in [mended.get("inputSchema"), mended.get("outputSchema")]
+            check(stricter, &repaired);
+            for schema in [repaired.get("inputSchema"), repaired.get("outputSchema")]
                 .into_iter()
                 .flatten()
                 .filter(|_| *list == List::Tools)
@@ -229,8 +229,8 @@ fn no_definition_breaks_its_list() {
             }
             // Mending is done at once.
             assert_eq!(
-                self::mended(*list, &mended).as_ref(),
-                Some(&mended),
+                self::repaired(*list, &repaired).as_ref(),
+                Some(&repaired),
                 "{item}"
             );
         }

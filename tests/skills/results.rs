@@ -1,6 +1,6 @@
 //! Results of skills, whatever they are: every client gets one that it accepts.
 
-use mimo::skills::client::results::mend_result;
+use mimo::skills::client::results::repair_result;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -9,9 +9,9 @@ use crate::support::official::{REVISIONS, check, official};
 use crate::support::random::repeat;
 
 /// The result that clients get.
-fn mended(method: &str, given: &RawValue) -> Value {
-    let mended = mend_result(method, Some("odd://asked"), given);
-    let text = mended.as_deref().unwrap_or(given).get();
+fn repaired(method: &str, given: &RawValue) -> Value {
+    let repaired = repair_result(method, Some("odd://asked"), given);
+    let text = repaired.as_deref().unwrap_or(given).get();
     serde_json::from_str(text).expect("JSON")
 }
 
@@ -93,11 +93,11 @@ fn odd_result_says_what_it_said() {
         ("resources/subscribe", json!(true), json!({})),
     ] {
         let raw = to_raw_value(&given).expect("JSON");
-        assert_eq!(mended(method, &raw), expected, "{method}: {given}");
+        assert_eq!(repaired(method, &raw), expected, "{method}: {given}");
     }
     let deep = format!("{{\"x\":{}1{}}}", "[".repeat(300), "]".repeat(300));
     let deep = RawValue::from_string(deep).expect("JSON");
-    let told = mended("tools/call", &deep);
+    let told = repaired("tools/call", &deep);
     assert_eq!(told["content"][0]["text"], deep.get());
 }
 
@@ -110,8 +110,8 @@ fn valid_result_is_left_alone() {
         r#"{"content":[{"type":"resource","resource":{"uri":"odd://a","text":"","mimeType":"text/plain"}}]}"#,
     ] {
         let raw = RawValue::from_string(text.to_owned()).expect("JSON");
-        let mended = mend_result("tools/call", None, &raw);
-        assert!(mended.is_none(), "{text} became {mended:?}");
+        let repaired = repair_result("tools/call", None, &raw);
+        assert!(repaired.is_none(), "{text} became {repaired:?}");
     }
 }
 
@@ -129,10 +129,10 @@ fn no_result_is_refused_by_a_client() {
         let given = definitions::result(random);
         let raw = to_raw_value(&given).expect("JSON");
         for (method, validators) in &methods {
-            let mended = mended(method, &raw);
-            let again = to_raw_value(&mended).expect("JSON");
-            assert!(mend_result(method, None, &again).is_none(), "{given}");
-            let mut marked = mended;
+            let repaired = repaired(method, &raw);
+            let again = to_raw_value(&repaired).expect("JSON");
+            assert!(repair_result(method, None, &again).is_none(), "{given}");
+            let mut marked = repaired;
             // Members of the newest revision, which Mimo adds for it.
             for (name, value) in [
                 ("resultType", json!("complete")),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mimo::skills::client::List;
-use mimo::skills::client::definitions::mend;
+use mimo::skills::client::definitions::repair;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ pub fn items(method: &str, random: &mut Random) -> Vec<Item> {
             }
         }
         // A random schema of arguments may be one of a text, which is of no use.
-        let is_kept = mend(list, &to_raw_value(&item).expect("JSON")).is_ok();
+        let is_kept = repair(list, &to_raw_value(&item).expect("JSON")).is_ok();
         items.push((item.to_string(), is_kept));
     }
     items

@@ -130,7 +130,7 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
         }
         text.push_str(&format!("{} {what}\n", ids.len()));
         let shown = ids.iter().take(SHOWN).copied().collect();
-        for memory in app::run(memories.look_at(shown))? {
+        for memory in app::run(memories.peek(shown))? {
             let line = memory.content.split_whitespace();
             let line = line.collect::<Vec<_>>().join(" ");
             let line = format!("{:>8}  {:.2}  {line}", memory.id, memory.fields.importance);

@@ -34,7 +34,7 @@ pub async fn remember(
         Box::pin(async move {
             let found = transaction.look_up(&lookup(&batch)).await?;
             let mut set = WorkingSet::new(found, at);
-            if follow_replaced(&set, &mut batch) {
+            if move_to_replaced_project(&set, &mut batch) {
                 set.extend(transaction.look_up(&lookup(&batch)).await?);
             }
             let each = batch.into_iter().map(|new| remember_one(&mut set, new));
@@ -48,7 +48,7 @@ pub async fn remember(
 
 /// Puts a memory for which no project was given where the memory is that it
 /// supersedes; `false` if none moved.
-fn follow_replaced(set: &WorkingSet, batch: &mut [NewMemory]) -> bool {
+fn move_to_replaced_project(set: &WorkingSet, batch: &mut [NewMemory]) -> bool {
     let mut moved = false;
     for new in batch.iter_mut().filter(|new| !new.given.project) {
         let old = new.supersedes.and_then(|old| set.get(old).ok());

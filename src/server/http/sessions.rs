@@ -224,7 +224,7 @@ impl LiveSession {
         kept_bytes: &KeptBytes,
     ) -> Arc<LiveSession> {
         let requests = Arc::<ClientRequests>::default();
-        let (connection, outbox) = Outbox::standing(requests.clone());
+        let (connection, outbox) = Outbox::for_session(requests.clone());
         let caller = Caller::new(visitor.grants.clone(), id.as_str());
         let session = server.open_session(caller, connection.clone());
         let standing = EventStream::new(STANDING.to_owned(), kept_bytes);

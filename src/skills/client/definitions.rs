@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::fixes::Fixes;
-use super::schemas::{mend_input, mend_output};
+use super::schemas::{repair_input, repair_output};
 
 pub(super) type Item = Map<String, Value>;
 
@@ -65,14 +65,14 @@ impl List {
 
 /// A definition that every client accepts.
 #[derive(Debug)]
-pub struct Mended {
+pub struct Repaired {
     /// Its text, where it differs from the skill's.
     pub text: Option<Box<RawValue>>,
     pub(super) note: Option<String>,
 }
 
 /// Repairs an item of a list; fails with the reason why it is left out.
-pub fn mend(list: List, raw: &RawValue) -> Result<Mended, String> {
+pub fn repair(list: List, raw: &RawValue) -> Result<Repaired, String> {
     let Ok(Value::Object(mut item)) = serde_json::from_str(raw.get()) else {
         return Err("it is not a JSON object".to_owned());
     };
@@ -80,21 +80,21 @@ pub fn mend(list: List, raw: &RawValue) -> Result<Mended, String> {
     for (field, check) in BASE {
         keep_if(&mut item, field, *check, "", &mut fixes);
     }
-    mend_list(&mut item, "icons", "", &mut fixes, mend_icon);
+    repair_list(&mut item, "icons", "", &mut fixes, repair_icon);
     match list {
-        List::Tools => mend_tool(&mut item, &mut fixes)?,
-        List::Prompts => mend_prompt(&mut item, &mut fixes)?,
-        List::Resources => mend_resource(&mut item, "uri", is_uri, &mut fixes)?,
-        List::Templates => mend_resource(&mut item, "uriTemplate", is_template, &mut fixes)?,
+        List::Tools => repair_tool(&mut item, &mut fixes)?,
+        List::Prompts => repair_prompt(&mut item, &mut fixes)?,
+        List::Resources => repair_resource(&mut item, "uri", is_uri, &mut fixes)?,
+        List::Templates => repair_resource(&mut item, "uriTemplate", is_template, &mut fixes)?,
     }
     if fixes.is_empty() {
-        return Ok(Mended {
+        return Ok(Repaired {
             text: None,
             note: None,
         });
     }
     let text = to_raw_value(&item).map_err(|error| error.to_string())?;
-    Ok(Mended {
+    Ok(Repaired {
         text: Some(text),
         note: Some(fixes.text()),
     })
@@ -108,17 +108,17 @@ pub(super) const BASE: &[(&str, Check)] = &[
     ("_meta", Value::is_object),
 ];
 
-fn mend_tool(tool: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
+fn repair_tool(tool: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
     check_name(tool)?;
     let input = tool.entry("inputSchema").or_insert(Value::Null);
-    mend_input(input, fixes)?;
+    repair_input(input, fixes)?;
     if let Some(output) = tool.get_mut("outputSchema")
-        && (!output.is_object() || mend_output(output, fixes).is_err())
+        && (!output.is_object() || repair_output(output, fixes).is_err())
     {
         fixes.note("/outputSchema is dropped".to_owned());
         tool.shift_remove("outputSchema");
     }
-    mend_object(tool, "annotations", fixes, |annotations, path, fixes| {
+    repair_object(tool, "annotations", fixes, |annotations, path, fixes| {
         keep_if(annotations, "title", Value::is_string, path, fixes);
         for hint in [
             "readOnlyHint",
@@ -129,7 +129,7 @@ fn mend_tool(tool: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
             keep_if(annotations, hint, Value::is_boolean, path, fixes);
         }
     });
-    mend_object(tool, "execution", fixes, |execution, path, fixes| {
+    repair_object(tool, "execution", fixes, |execution, path, fixes| {
         let known = |value: &Value| {
             ["forbidden", "optional", "required"]
                 .iter()
@@ -140,9 +140,9 @@ fn mend_tool(tool: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
     Ok(())
 }
 
-fn mend_prompt(prompt: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
+fn repair_prompt(prompt: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
     check_name(prompt)?;
-    mend_list(prompt, "arguments", "", fixes, |argument, path, fixes| {
+    repair_list(prompt, "arguments", "", fixes, |argument, path, fixes| {
         keep_if(argument, "title", Value::is_string, path, fixes);
         keep_if(argument, "description", Value::is_string, path, fixes);
         keep_if(argument, "required", Value::is_boolean, path, fixes);
@@ -151,7 +151,7 @@ fn mend_prompt(prompt: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn mend_resource(
+pub(super) fn repair_resource(
     resource: &mut Item,
     address: &str,
     is_address: fn(&str) -> bool,
@@ -169,13 +169,13 @@ pub(super) fn mend_resource(
     }
     keep_if(resource, "mimeType", Value::is_string, "", fixes);
     keep_if(resource, "size", is_integer, "", fixes);
-    mend_annotations(resource, fixes);
+    repair_annotations(resource, fixes);
     Ok(())
 }
 
 /// Repairs the `annotations` of a resource or of a content block.
-pub(super) fn mend_annotations(item: &mut Item, fixes: &mut Fixes) {
-    mend_object(item, "annotations", fixes, |annotations, path, fixes| {
+pub(super) fn repair_annotations(item: &mut Item, fixes: &mut Fixes) {
+    repair_object(item, "annotations", fixes, |annotations, path, fixes| {
         let is_role = |role: &Value| role == "user" || role == "assistant";
         let is_audience = |value: &Value| {
             value
@@ -198,7 +198,7 @@ pub(super) fn mend_annotations(item: &mut Item, fixes: &mut Fixes) {
     });
 }
 
-pub(super) fn mend_icon(icon: &mut Item, path: &str, fixes: &mut Fixes) -> bool {
+pub(super) fn repair_icon(icon: &mut Item, path: &str, fixes: &mut Fixes) -> bool {
     let are_sizes = |value: &Value| {
         value
             .as_array()
@@ -233,25 +233,25 @@ pub(super) fn keep_if(
 }
 
 /// Repairs an optional field that is an object, and drops it if it is not one.
-fn mend_object(
+fn repair_object(
     item: &mut Item,
     field: &str,
     fixes: &mut Fixes,
-    mend: impl Fn(&mut Item, &str, &mut Fixes),
+    repair: impl Fn(&mut Item, &str, &mut Fixes),
 ) {
     keep_if(item, field, Value::is_object, "", fixes);
     if let Some(Value::Object(object)) = item.get_mut(field) {
-        mend(object, &format!("/{field}"), fixes);
+        repair(object, &format!("/{field}"), fixes);
     }
 }
 
-/// Repairs an optional list of objects: those that `mend` refuses are removed.
-pub(super) fn mend_list(
+/// Repairs an optional list of objects: those that `repair` refuses are removed.
+pub(super) fn repair_list(
     item: &mut Item,
     field: &str,
     path: &str,
     fixes: &mut Fixes,
-    mend: impl Fn(&mut Item, &str, &mut Fixes) -> bool,
+    repair: impl Fn(&mut Item, &str, &mut Fixes) -> bool,
 ) {
     keep_if(item, field, Value::is_array, path, fixes);
     let Some(Value::Array(members)) = item.get_mut(field) else {
@@ -262,7 +262,7 @@ pub(super) fn mend_list(
         let path = format!("{path}/{field}/{at}");
         at += 1;
         let is_kept = match member {
-            Value::Object(member) => mend(member, &path, fixes),
+            Value::Object(member) => repair(member, &path, fixes),
             _ => false,
         };
         if !is_kept {

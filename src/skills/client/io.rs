@@ -105,7 +105,7 @@ fn on_line(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
                 limits::SKILL_LINE_BYTES_MAX
             );
             let failure = Failure::new(Kind::LimitExceeded, message).hint("ask it for less");
-            inner.settle(Some(id), Err(failure.into()))
+            inner.complete(Some(id), Err(failure.into()))
         }
     }
 }
@@ -119,7 +119,7 @@ fn on_unreadable(inner: &Inner, message: &Message<'_>) -> bool {
     let message = format!("{} answered with text that is not UTF-8", inner.skill);
     let failure = Failure::new(Kind::Unavailable, message)
         .hint("the skill is at fault; ask it for something else, or report it to its author");
-    inner.settle(Some(*id), Err(failure.into()))
+    inner.complete(Some(*id), Err(failure.into()))
 }
 
 fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
@@ -134,7 +134,7 @@ fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
                     inner.secrets.redact_json(error).into_owned(),
                 )),
             };
-            inner.settle(id, outcome)
+            inner.complete(id, outcome)
         }
         Message::Request { id, method, params } => {
             on_request(inner, id, &method, params);

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::budget::Budget;
-use self::results::mend_result;
+use self::results::repair_result;
 use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
 use crate::diagnostics::clip;
@@ -110,8 +110,7 @@ pub struct Faults {
     pub stray: AtomicU64,
     /// The skill's own requests beyond the limit, or whose answer it did not read.
     pub(crate) unanswered: AtomicU64,
-    /// Notifications that were not forwarded: beyond the rate, or of a resource
-    /// that nobody subscribed to.
+    /// Notifications beyond the rate, or of a resource without a subscriber.
     pub dropped: AtomicU64,
 }
 
@@ -231,7 +230,9 @@ impl SkillClient {
         self.0.send(line).await?;
         // The protocol does not allow `initialize` to be cancelled.
         guard.notify = method != "initialize";
-        let response = response.await.unwrap_or_else(|_| Err(self.0.gone().into()));
+        let response = response
+            .await
+            .unwrap_or_else(|_| Err(self.0.ended_failure().into()));
         // Definitions are kept on disk and shown to every client; the results of calls
         // are the caller's own, and are forwarded as they are.
         match method == "initialize" || method.ends_with("/list") {
@@ -263,16 +264,16 @@ impl SkillClient {
         {
             self.0.state().subscribed.remove(uri);
         }
-        result.map(|result| self.mended(method, uri.as_deref(), result))
+        result.map(|result| self.repaired(method, uri.as_deref(), result))
     }
 
     /// A result as clients accept it.
-    fn mended(&self, method: &str, uri: Option<&str>, result: Box<RawValue>) -> Box<RawValue> {
-        match mend_result(method, uri, &result) {
+    fn repaired(&self, method: &str, uri: Option<&str>, result: Box<RawValue>) -> Box<RawValue> {
+        match repair_result(method, uri, &result) {
             None => result,
-            Some(mended) => {
+            Some(repaired) => {
                 tracing::debug!(skill = %self.0.skill, method, "an invalid result was repaired");
-                mended
+                repaired
             }
         }
     }
@@ -350,7 +351,7 @@ impl Inner {
         let mut state = self.state();
         if state.closed.is_some() {
             drop(state);
-            return Err(self.gone());
+            return Err(self.ended_failure());
         }
         let open = state.pending.len();
         if open >= limits::SKILL_REQUESTS_MAX {
@@ -381,9 +382,9 @@ impl Inner {
     async fn send(&self, line: String) -> Result<(), Failure> {
         let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
         let room = self.out_bytes.clone().acquire_many_owned(share).await;
-        let room = room.map_err(|_| self.gone())?;
+        let room = room.map_err(|_| self.ended_failure())?;
         let sent = self.out.send(Outgoing(line, Some(room))).await;
-        sent.map_err(|_| self.gone())
+        sent.map_err(|_| self.ended_failure())
     }
 
     /// Queues a short line if there is room for it; whether there was.
@@ -410,7 +411,7 @@ impl Inner {
     }
 
     /// Completes an open request; whether there was one.
-    fn settle(&self, id: Option<u64>, response: Response) -> bool {
+    fn complete(&self, id: Option<u64>, response: Response) -> bool {
         let pending = id.and_then(|id| self.state().pending.remove(&id));
         match pending {
             Some(pending) => {
@@ -441,14 +442,14 @@ impl Inner {
             std::mem::take(&mut state.pending)
         };
         for each in pending.into_values() {
-            let _ = each.reply.send(Err(self.gone().into()));
+            let _ = each.reply.send(Err(self.ended_failure().into()));
         }
         self.out_bytes.close();
         self.stdin_closed.cancel();
         self.closed.cancel();
     }
 
-    fn gone(&self) -> Failure {
+    fn ended_failure(&self) -> Failure {
         let why = self.state().closed.clone();
         let why = why.unwrap_or_else(|| "it takes no more requests".to_owned());
         Failure::new(

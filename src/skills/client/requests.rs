@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::definitions::{List, mend};
+use super::definitions::{List, repair};
 use super::{CallError, CallHandlers, SkillClient};
 use crate::diagnostics::clip;
 use crate::failure::{Failure, Kind};
@@ -63,9 +63,9 @@ impl Tool {
             #[serde(default)]
             annotations: Value,
         }
-        let mended = mend(List::Tools, raw)?;
+        let repaired = repair(List::Tools, raw)?;
         let raw: Arc<RawValue> = Arc::from(raw.to_owned());
-        let definition = mended.text.map_or_else(|| raw.clone(), Arc::from);
+        let definition = repaired.text.map_or_else(|| raw.clone(), Arc::from);
         let read: Definition =
             serde_json::from_str(definition.get()).map_err(|error| error.to_string())?;
         Ok(Tool {
@@ -74,7 +74,7 @@ impl Tool {
             read_only: read.annotations["readOnlyHint"] == true,
             raw,
             definition,
-            note: mended.note.map(Arc::from),
+            note: repaired.note.map(Arc::from),
         })
     }
 
@@ -179,18 +179,18 @@ impl SkillClient {
         let (mut items, mut notes) = self.pages(list).await?;
         let mut at = 0;
         items.retain_mut(|item| {
-            let mended = mend(list, item);
-            match &mended {
-                Ok(mended) => {
-                    if let Some(note) = &mended.note {
+            let repaired = repair(list, item);
+            match &repaired {
+                Ok(repaired) => {
+                    if let Some(note) = &repaired.note {
                         notes.add_item(list, at, item, note);
                     }
                 }
                 Err(why) => notes.add_item(list, at, item, &format!("left out: {why}")),
             }
             at += 1;
-            let is_kept = mended.is_ok();
-            if let Some(text) = mended.ok().and_then(|mended| mended.text) {
+            let is_kept = repaired.is_ok();
+            if let Some(text) = repaired.ok().and_then(|repaired| repaired.text) {
                 *item = text;
             }
             is_kept
@@ -306,7 +306,7 @@ impl SkillClient {
         };
         let method = "tools/call";
         let result = self.request(method, handlers, params).await?;
-        Ok(self.mended(method, None, result))
+        Ok(self.repaired(method, None, result))
     }
 
     fn unreadable(&self, method: &str) -> Failure {

@@ -11,7 +11,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::definitions::{
-    BASE, Item, is_integer, is_uri, keep_if, mend_annotations, mend_icon, mend_list, mend_resource,
+    BASE, Item, is_integer, is_uri, keep_if, repair_annotations, repair_icon, repair_list,
+    repair_resource,
 };
 use super::fixes::Fixes;
 use crate::limits::COMPLETION_VALUES_MAX;
@@ -31,7 +32,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The result of a request for `method`, which may be about the resource `uri`, as
 /// clients accept it; `None` where that is `raw` itself.
-pub fn mend_result(method: &str, uri: Option<&str>, raw: &RawValue) -> Option<Box<RawValue>> {
+pub fn repair_result(method: &str, uri: Option<&str>, raw: &RawValue) -> Option<Box<RawValue>> {
     if method == "tools/call" && is_plain(raw) {
         return None;
     }
@@ -54,10 +55,10 @@ pub fn mend_result(method: &str, uri: Option<&str>, raw: &RawValue) -> Option<Bo
         meta.shift_remove(SERVER_INFO);
     }
     match method {
-        "tools/call" => mend_call(&mut result),
-        "prompts/get" => mend_prompt(&mut result),
-        "resources/read" => mend_contents(&mut result, uri.unwrap_or_default()),
-        "completion/complete" => mend_completion(&mut result),
+        "tools/call" => repair_call(&mut result),
+        "prompts/get" => repair_prompt(&mut result),
+        "resources/read" => repair_contents(&mut result, uri.unwrap_or_default()),
+        "completion/complete" => repair_completion(&mut result),
         _ => {}
     }
     let result = Value::Object(result);
@@ -108,7 +109,7 @@ fn is_plain(raw: &RawValue) -> bool {
     raw.get().starts_with('{') && serde_json::from_str::<Plain<'_>>(raw.get()).is_ok()
 }
 
-fn mend_call(result: &mut Item) {
+fn repair_call(result: &mut Item) {
     if result.get("isError").is_some_and(|flag| flag == "true") {
         result.insert("isError".to_owned(), true.into());
     }
@@ -118,17 +119,21 @@ fn mend_call(result: &mut Item) {
         Some(_) => result.shift_remove("structuredContent"),
     };
     let unstructured = unstructured.filter(|content| !content.is_null());
-    let content = match taken(result, "content") {
+    let content = match take_list(result, "content") {
         Some(blocks) => blocks,
-        None => vec![unstructured.or_else(|| untold(result)).unwrap_or_default()],
+        None => vec![
+            unstructured
+                .or_else(|| remaining_content(result))
+                .unwrap_or_default(),
+        ],
     };
-    let blocks = content.into_iter().filter_map(mend_block).collect();
+    let blocks = content.into_iter().filter_map(repair_block).collect();
     result.insert("content".to_owned(), Value::Array(blocks));
 }
 
 /// The content of a result without any: its structured content, or else the members
 /// that the protocol does not have.
-fn untold(result: &Item) -> Option<Value> {
+fn remaining_content(result: &Item) -> Option<Value> {
     if let Some(structured) = result.get("structuredContent") {
         return Some(as_text(structured.clone()));
     }
@@ -141,7 +146,7 @@ fn untold(result: &Item) -> Option<Value> {
 
 /// A content block in the protocol's form. Anything else becomes a text block, so that
 /// nothing is lost; null has no content.
-fn mend_block(block: Value) -> Option<Value> {
+fn repair_block(block: Value) -> Option<Value> {
     match block {
         Value::Null => None,
         Value::Object(mut block) => Some(match is_block(&mut block) {
@@ -158,7 +163,7 @@ fn is_block(block: &mut Item) -> bool {
         block.insert("type".to_owned(), "text".into());
     }
     keep(block, "_meta", Value::is_object);
-    mend_annotations(block, &mut Fixes::default());
+    repair_annotations(block, &mut Fixes::default());
     match block.get("type").and_then(Value::as_str) {
         Some("text") => has_text(block, "text"),
         Some("image" | "audio") => has_text(block, "data") && has_text(block, "mimeType"),
@@ -175,17 +180,17 @@ fn is_block(block: &mut Item) -> bool {
             for (field, check) in BASE {
                 keep_if(block, field, *check, "", fixes);
             }
-            mend_list(block, "icons", "", fixes, mend_icon);
-            mend_resource(block, "uri", is_uri, fixes).is_ok()
+            repair_list(block, "icons", "", fixes, repair_icon);
+            repair_resource(block, "uri", is_uri, fixes).is_ok()
         }
         _ => false,
     }
 }
 
-fn mend_prompt(result: &mut Item) {
+fn repair_prompt(result: &mut Item) {
     keep(result, "description", Value::is_string);
-    let mut mended = Vec::new();
-    for message in taken(result, "messages").unwrap_or_default() {
+    let mut repaired = Vec::new();
+    for message in take_list(result, "messages").unwrap_or_default() {
         let mut message = match message {
             Value::Object(message) => message,
             other => Map::from_iter([("content".to_owned(), other)]),
@@ -195,20 +200,20 @@ fn mend_prompt(result: &mut Item) {
             message.insert("role".to_owned(), "user".into());
         }
         // Some servers put several blocks into one message.
-        for block in taken(&mut message, "content").unwrap_or_default() {
-            if let Some(block) = mend_block(block) {
+        for block in take_list(&mut message, "content").unwrap_or_default() {
+            if let Some(block) = repair_block(block) {
                 message.insert("content".to_owned(), block);
-                mended.push(Value::Object(message.clone()));
+                repaired.push(Value::Object(message.clone()));
             }
         }
     }
-    result.insert("messages".to_owned(), Value::Array(mended));
+    result.insert("messages".to_owned(), Value::Array(repaired));
 }
 
-fn mend_contents(result: &mut Item, uri: &str) {
-    let parts = taken(result, "contents").unwrap_or_default();
+fn repair_contents(result: &mut Item, uri: &str) {
+    let parts = take_list(result, "contents").unwrap_or_default();
     let parts = parts.into_iter().filter(|part| !part.is_null());
-    let mended = parts.map(|part| {
+    let repaired = parts.map(|part| {
         let mut part = match part {
             Value::Object(part) => part,
             other => Map::from_iter([("text".to_owned(), other)]),
@@ -225,16 +230,16 @@ fn mend_contents(result: &mut Item, uri: &str) {
         }
         Value::Object(part)
     });
-    let mended = mended.collect();
-    result.insert("contents".to_owned(), Value::Array(mended));
+    let repaired = repaired.collect();
+    result.insert("contents".to_owned(), Value::Array(repaired));
 }
 
-fn mend_completion(result: &mut Item) {
+fn repair_completion(result: &mut Item) {
     let mut completion = match result.get_mut("completion").map(Value::take) {
         Some(Value::Object(completion)) => completion,
         _ => Map::new(),
     };
-    let mut values = taken(&mut completion, "values").unwrap_or_default();
+    let mut values = take_list(&mut completion, "values").unwrap_or_default();
     values.retain(Value::is_string);
     values.truncate(COMPLETION_VALUES_MAX);
     completion.insert("values".to_owned(), Value::Array(values));
@@ -245,7 +250,7 @@ fn mend_completion(result: &mut Item) {
 
 /// Takes the members of a list, which stays as a null in its place. A single value is
 /// a list of one; `None` where there is nothing.
-fn taken(item: &mut Item, list: &str) -> Option<Vec<Value>> {
+fn take_list(item: &mut Item, list: &str) -> Option<Vec<Value>> {
     match item.get_mut(list).map(Value::take) {
         Some(Value::Array(members)) => Some(members),
         Some(Value::Null) | None => None,

@@ -43,7 +43,7 @@ const DIALECTS: [&str; 4] = [
 ];
 
 /// Repairs the schema of a tool's arguments; fails if it is not for an object.
-pub(super) fn mend_input(schema: &mut Value, fixes: &mut Fixes) -> Result<(), String> {
+pub(super) fn repair_input(schema: &mut Value, fixes: &mut Fixes) -> Result<(), String> {
     let path = "/inputSchema";
     let object = as_object_schema(schema, path, fixes)?;
     walk(object, path, fixes);
@@ -53,7 +53,7 @@ pub(super) fn mend_input(schema: &mut Value, fixes: &mut Fixes) -> Result<(), St
 }
 
 /// Repairs the schema of a tool's results; fails if it is not for an object.
-pub(super) fn mend_output(schema: &mut Value, fixes: &mut Fixes) -> Result<(), String> {
+pub(super) fn repair_output(schema: &mut Value, fixes: &mut Fixes) -> Result<(), String> {
     let path = "/outputSchema";
     walk(as_object_schema(schema, path, fixes)?, path, fixes);
     finish(schema, path, fixes);
@@ -125,7 +125,7 @@ fn walk(schema: &mut Schema, path: &str, fixes: &mut Fixes) {
             continue;
         };
         let below = format!("{path}/{}", pointer_token(&keyword));
-        if !mend_keyword(&keyword, value, has_type, &below, fixes) {
+        if !repair_keyword(&keyword, value, has_type, &below, fixes) {
             fixes.note(format!("{below} is dropped"));
             schema.shift_remove(&keyword);
         }
@@ -133,7 +133,7 @@ fn walk(schema: &mut Schema, path: &str, fixes: &mut Fixes) {
 }
 
 /// Repairs one keyword's value; returns whether it can stay.
-fn mend_keyword(
+fn repair_keyword(
     keyword: &str,
     value: &mut Value,
     has_type: bool,
@@ -158,28 +158,28 @@ fn mend_keyword(
         "enum" => value.as_array().is_some_and(|values| !values.is_empty()),
         "examples" => value.is_array(),
         "type" => is_type(value),
-        "required" => mend_names(value, path, fixes),
+        "required" => repair_names(value, path, fixes),
         "dependentRequired" => value
             .as_object()
             .is_some_and(|lists| lists.values().all(is_names)),
-        keyword if ONE_SCHEMA.contains(&keyword) => mend_schema(value, path, fixes),
+        keyword if ONE_SCHEMA.contains(&keyword) => repair_schema(value, path, fixes),
         keyword if SCHEMA_LISTS.contains(&keyword) => match value {
             Value::Array(schemas) if !schemas.is_empty() => schemas
                 .iter_mut()
                 .enumerate()
-                .all(|(at, schema)| mend_schema(schema, &format!("{path}/{at}"), fixes)),
+                .all(|(at, schema)| repair_schema(schema, &format!("{path}/{at}"), fixes)),
             _ => false,
         },
         "properties" | "$defs" | "definitions" | "dependentSchemas" => match value {
             Value::Object(schemas) => {
-                mend_schemas(schemas, path, fixes);
+                repair_schemas(schemas, path, fixes);
                 true
             }
             _ => false,
         },
         "patternProperties" => match value {
             Value::Object(schemas) if schemas.keys().all(|key| is_portable_pattern(key)) => {
-                mend_schemas(schemas, path, fixes);
+                repair_schemas(schemas, path, fixes);
                 true
             }
             _ => false,
@@ -187,7 +187,7 @@ fn mend_keyword(
         "dependencies" => match value {
             Value::Object(rules) => rules.iter_mut().all(|(name, rule)| {
                 let path = format!("{path}/{}", pointer_token(name));
-                is_names(rule) || mend_schema(rule, &path, fixes)
+                is_names(rule) || repair_schema(rule, &path, fixes)
             }),
             _ => false,
         },
@@ -196,7 +196,7 @@ fn mend_keyword(
 }
 
 /// Repairs a nested schema; returns whether it is one now.
-fn mend_schema(schema: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
+fn repair_schema(schema: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
     match schema {
         Value::Object(object) => walk(object, path, fixes),
         Value::Bool(_) => {}
@@ -207,10 +207,10 @@ fn mend_schema(schema: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
 
 /// Repairs the schemas of a map. An invalid one is replaced by one that accepts
 /// anything.
-fn mend_schemas(schemas: &mut Schema, path: &str, fixes: &mut Fixes) {
+fn repair_schemas(schemas: &mut Schema, path: &str, fixes: &mut Fixes) {
     for (name, schema) in schemas {
         let path = format!("{path}/{}", pointer_token(name));
-        if !mend_schema(schema, &path, fixes) {
+        if !repair_schema(schema, &path, fixes) {
             fixes.note(format!("{path} is not a schema, so it accepts anything"));
             *schema = json!({});
         }
@@ -218,7 +218,7 @@ fn mend_schemas(schemas: &mut Schema, path: &str, fixes: &mut Fixes) {
 }
 
 /// Removes duplicates from a list of names; returns whether it is one.
-fn mend_names(value: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
+fn repair_names(value: &mut Value, path: &str, fixes: &mut Fixes) -> bool {
     let Value::Array(names) = value else {
         return false;
     };

@@ -21,7 +21,7 @@ impl Printed {
 }
 
 /// Words to find in the output, the reason they indicate, and the next step.
-type Meaning = (&'static [&'static str], &'static str, &'static str);
+type Explanation = (&'static [&'static str], &'static str, &'static str);
 
 const NETWORK: &str =
     "is this machine online, and can it reach the registry? the skill is tried again by itself";
@@ -34,7 +34,7 @@ const NAME: &str = "check the spelling of the package in args";
 const VERSION: &str = "name a version that exists, or none for the newest";
 
 /// Beginnings of the codes that npm prints as `npm error code X`.
-const NPM: &[Meaning] = &[
+const NPM: &[Explanation] = &[
     (
         &["E404"],
         "is not in the registry, or something that it needs is not",
@@ -99,7 +99,7 @@ const NPM: &[Meaning] = &[
 ];
 
 /// Words in the messages of uv.
-const UV: &[Meaning] = &[
+const UV: &[Explanation] = &[
     (
         &["401 Unauthorized"],
         "needs a sign-in to its index",

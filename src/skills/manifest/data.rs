@@ -15,7 +15,7 @@ use crate::skills::spec::{Grant, Network, Package, Sandbox};
 
 /// Packages that keep their data in their own folder, which is read-only for a skill,
 /// unless this variable names another file.
-const KEEPERS: [(&str, &str, &str); 1] = [(
+const PACKAGES_WITH_DATA: [(&str, &str, &str); 1] = [(
     "@modelcontextprotocol/server-memory",
     "MEMORY_FILE_PATH",
     "memory.jsonl",
@@ -51,7 +51,9 @@ pub(super) fn kept_privately(
     environment: &mut BTreeMap<String, String>,
 ) -> Option<String> {
     let name = &package?.name;
-    let (_, variable, file) = KEEPERS.iter().find(|(keeper, ..)| keeper == name)?;
+    let (_, variable, file) = PACKAGES_WITH_DATA
+        .iter()
+        .find(|(keeper, ..)| keeper == name)?;
     match entries.get(*variable).map(String::as_str) {
         None | Some("") => {
             // The launch replaces the NUL by the private folder.

@@ -106,7 +106,7 @@ impl Node {
 }
 
 /// The nodes among these that have ended.
-pub(super) async fn gone(tx: &Tx, nodes: &[i64]) -> Result<Vec<i64>, StoreError> {
+pub(super) async fn ended(tx: &Tx, nodes: &[i64]) -> Result<Vec<i64>, StoreError> {
     // Shared, so that two that ask at once see the same.
     let sql = "SELECT node FROM unnest($1::bigint[]) node \
          WHERE pg_try_advisory_xact_lock_shared(node)";

@@ -223,7 +223,7 @@ impl PostgresStore {
         let missing = answers.iter();
         let missing = missing.filter(|row| row.get::<_, Option<&str>>("outcome").is_none());
         let missing: Vec<i64> = missing.map(|row| row.get("node")).collect();
-        let gone = node::gone(&tx, &missing).await?;
+        let gone = node::ended(&tx, &missing).await?;
         tx.commit().await?;
         let answer = |row: &Row| {
             let outcome: Option<&str> = row.get("outcome");
@@ -250,7 +250,7 @@ impl PostgresStore {
 async fn living(tx: &Tx) -> Result<Vec<i64>, StoreError> {
     let rows = tx.query("SELECT id FROM node", &[]).await?;
     let all: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-    let gone = node::gone(tx, &all).await?;
+    let gone = node::ended(tx, &all).await?;
     Ok(all.into_iter().filter(|id| !gone.contains(id)).collect())
 }
 

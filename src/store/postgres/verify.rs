@@ -203,11 +203,11 @@ fn is_json(row: &Row, column: usize) -> bool {
 }
 
 /// Checks the schema that `tx` sees. `model` names the space that texts are searched in
-/// now; `told` gets the name of each part before it is checked.
+/// now; `progress` gets the name of each part before it is checked.
 pub(super) async fn verify(
     tx: &Tx,
     model: &str,
-    told: &mut (dyn FnMut(&'static str) + Send),
+    progress: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Report, StoreError> {
     tx.batch("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
         .await?;
@@ -218,7 +218,7 @@ pub(super) async fn verify(
         notes: Vec::new(),
     };
     for name in PARTS {
-        told(name);
+        progress(name);
         let mut problems = Vec::new();
         for (nth, check) in CHECKS.iter().enumerate() {
             if check.part == name

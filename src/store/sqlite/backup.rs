@@ -16,19 +16,19 @@ use crate::store::StoreError;
 
 /// Copies the database `from` to `to`, which must not exist, and gives the
 /// copy's size in bytes. Readers and writers of `from` go on meanwhile. `unique`
-/// names the unfinished copy; `told` gets the number of pages copied and the total.
+/// names the unfinished copy; `report` gets the number of pages copied and the total.
 pub(super) fn back_up(
     from: &Path,
     to: &Path,
     unique: &str,
-    told: &mut (dyn FnMut(u64, u64) + Send),
+    report: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<u64, StoreError> {
     if to.symlink_metadata().is_ok() {
         return Err(taken(to));
     }
     remove_leftovers(to);
     let part = part_of(to, unique);
-    let copied = copy_to(from, &part, told).and_then(|()| name_it(&part, to));
+    let copied = copy_to(from, &part, report).and_then(|()| name_it(&part, to));
     // A complete copy has its final name by now.
     let _ = fs::remove_file(&part);
     copied
@@ -46,7 +46,7 @@ pub(super) fn part_of(to: &Path, unique: &str) -> PathBuf {
 pub(super) fn copy_to(
     from: &Path,
     part: &Path,
-    told: &mut (dyn FnMut(u64, u64) + Send),
+    report: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<(), StoreError> {
     let (source, _) = open_as_it_is(from)?;
     create_private(part)?;
@@ -54,7 +54,7 @@ pub(super) fn copy_to(
     let held = File::options().append(true).open(part);
     let locked = held.and_then(|file| file.lock().map(|()| file));
     let _locked = locked.inspect_err(|error| tracing::warn!(%error, "the copy is not locked"));
-    copy(&source, part, told)?;
+    copy(&source, part, report)?;
     check(part)
 }
 
@@ -77,7 +77,7 @@ fn remove_leftovers(to: &Path) {
 fn copy(
     source: &Connection,
     part: &Path,
-    told: &mut (dyn FnMut(u64, u64) + Send),
+    report: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<(), StoreError> {
     // Held to the end: a write by others neither appears in the copy nor
     // restarts it, and with write-ahead logging no writer waits for it.
@@ -95,7 +95,7 @@ fn copy(
                 let pages = |count: i32| u64::try_from(count).unwrap_or(0);
                 let progress = backup.progress();
                 let all = pages(progress.pagecount);
-                told(all.saturating_sub(pages(progress.remaining)), all);
+                report(all.saturating_sub(pages(progress.remaining)), all);
             }
             _ => {
                 return Err(StoreError::Unavailable {

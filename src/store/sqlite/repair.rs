@@ -22,7 +22,7 @@ pub(super) fn repair(
     path: &Path,
     model: &str,
     encode: &EncodeText<'_>,
-    told: &mut (dyn FnMut(&'static str) + Send),
+    progress: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Vec<Problem>, StoreError> {
     lock_wait::begin(limits::STORE_BUSY_MILLISECONDS_MAX);
     let mut connection = open_writer(path)?;
@@ -33,19 +33,19 @@ pub(super) fn repair(
         damaged: BTreeSet::new(),
         mended: Vec::new(),
     };
-    told(FILE);
+    progress(FILE);
     let is_index_broken = repair.indexes()?;
-    told(TEXTS);
+    progress(TEXTS);
     repair.damaged = checksum::changed_memories(&tx)?.into_iter().collect();
-    told(REFERENCES);
+    progress(REFERENCES);
     repair.orphans()?;
-    told(INDEX);
+    progress(INDEX);
     repair.words(is_index_broken)?;
-    told(VECTORS);
+    progress(VECTORS);
     repair.vectors(model, encode)?;
-    told(FEATURES);
+    progress(FEATURES);
     repair.features()?;
-    told(COUNTS);
+    progress(COUNTS);
     repair.counts()?;
     let mended = repair.mended;
     tx.commit()?;

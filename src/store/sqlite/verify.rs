@@ -35,12 +35,12 @@ const CHECKSUMS_SINCE: i32 = 14;
 const EACH_VECTOR: &str = "SELECT memory_id, vector FROM memory_vector";
 
 /// Checks the database at `path`, which other programs may use meanwhile.
-/// `model` names the space that texts are searched in now; `told` gets
+/// `model` names the space that texts are searched in now; `progress` gets
 /// the name of each part before it is checked.
 pub(super) fn verify(
     path: &Path,
     model: &str,
-    told: &mut (dyn FnMut(&'static str) + Send),
+    progress: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Report, StoreError> {
     let (connection, schema) = open_as_it_is(path)?;
     let file = connection.unchecked_transaction()?;
@@ -51,7 +51,7 @@ pub(super) fn verify(
         notes: Vec::new(),
     };
     let mut look = |report: &mut Report, name, check: &dyn Fn(&mut Vec<Problem>) -> Done| {
-        told(name);
+        progress(name);
         let mut problems = Vec::new();
         match check(&mut problems) {
             Ok(()) => {}

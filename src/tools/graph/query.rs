@@ -52,7 +52,7 @@ pub(super) async fn call(
             let found = graph
                 .matches(scope, patterns, plan)
                 .await
-                .map_err(|error| with_unknown(failure(error), unknown.as_deref()))?;
+                .map_err(|error| note_unknown_project(failure(error), unknown.as_deref()))?;
             rendering.rows(&found)
         }
         (None, Some(start)) => {
@@ -66,7 +66,8 @@ pub(super) async fn call(
                 Some(goal) => graph.path(scope, walk, goal.to_owned()).await,
                 None => graph.reach(scope, walk, after).await,
             };
-            let found = found.map_err(|error| with_unknown(failure(error), unknown.as_deref()))?;
+            let found =
+                found.map_err(|error| note_unknown_project(failure(error), unknown.as_deref()))?;
             rendering.paths(&found)
         }
         (None, None) => {
@@ -78,7 +79,7 @@ pub(super) async fn call(
 }
 
 /// Adds to a failure that the named project is empty.
-fn with_unknown(mut failure: Failure, unknown: Option<&str>) -> Failure {
+fn note_unknown_project(mut failure: Failure, unknown: Option<&str>) -> Failure {
     if let Some(unknown) = unknown {
         failure.message = format!("{}; {unknown}", failure.message);
     }

@@ -71,7 +71,7 @@ async fn ranked(
         offset,
         limit: limit(reader)?,
         ends_early: reader.value("limit").is_none() && reader.value("threshold").is_none(),
-        explains_nothing: offset == 0,
+        explains_empty: offset == 0,
         explains: reader.boolean("explain")?.unwrap_or(false),
     };
     let mut page = memories.search(search).await?;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Composer, Given, short};
+use super::{Argument, Composer, PromptArguments, short};
 use crate::caller::{Caller, with_shared};
 use crate::failure::Failure;
 use crate::limits;
@@ -38,7 +38,7 @@ const OPEN: [ExecutionStatus; 3] = [
 
 pub(super) async fn message(
     composer: &Composer,
-    given: &Given,
+    given: &PromptArguments,
     caller: &Caller,
 ) -> Result<(String, String), Failure> {
     let project = scope::destination(&given.reader(), &*composer.names, caller).await?;

@@ -53,7 +53,7 @@ impl PromptSource for Composer {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
         Box::pin(async move {
-            let given = |known| Given::of(known, arguments);
+            let given = |known| PromptArguments::of(known, arguments);
             let (description, text) = match name {
                 "recall" => recall::message(self, &given(&recall::ARGUMENTS)?, caller).await?,
                 "remember" => {
@@ -117,10 +117,10 @@ struct Argument {
 }
 
 /// Checked arguments. A blank one counts as absent.
-struct Given(Arguments);
+struct PromptArguments(Arguments);
 
-impl Given {
-    fn of(known: &[Argument], mut given: Arguments) -> Result<Given, Failure> {
+impl PromptArguments {
+    fn of(known: &[Argument], mut given: Arguments) -> Result<PromptArguments, Failure> {
         given.retain(|_, value| value.as_str().is_none_or(|text| !text.trim().is_empty()));
         let names: Vec<&str> = known.iter().map(|each| each.name).collect();
         let reader = ArgumentReader::new(&given);
@@ -145,7 +145,7 @@ impl Given {
                 _ => {}
             }
         }
-        Ok(Given(given))
+        Ok(PromptArguments(given))
     }
 
     fn reader(&self) -> ArgumentReader<'_> {
@@ -186,7 +186,7 @@ impl Composer {
             filter,
             mode: Mode::Hybrid,
             threshold: Some(threshold),
-            explains_nothing: false,
+            explains_empty: false,
             explains: false,
             offset: 0,
             limit: limits::PROMPT_MEMORIES_MAX,

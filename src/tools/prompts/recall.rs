@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Composer, Given, places, short};
+use super::{Argument, Composer, PromptArguments, places, short};
 use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::graph::about::Topic;
@@ -43,7 +43,7 @@ const CONFIDENCE_MIN: f64 = 0.3;
 
 pub(super) async fn message(
     composer: &Composer,
-    given: &Given,
+    given: &PromptArguments,
     caller: &Caller,
 ) -> Result<(String, String), Failure> {
     let reader = given.reader();
@@ -117,7 +117,7 @@ pub(super) async fn message(
     Ok((description, text))
 }
 
-fn category(given: &Given) -> Result<Option<Category>, Failure> {
+fn category(given: &PromptArguments) -> Result<Option<Category>, Failure> {
     let name = given.text("category").map(str::to_lowercase);
     name.map(|name| named_category(&name, "/category"))
         .transpose()

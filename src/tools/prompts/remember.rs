@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Composer, Given, short};
+use super::{Argument, Composer, PromptArguments, short};
 use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::store::PROJECT_SHARED;
@@ -33,7 +33,7 @@ const RELATED: &str = "
 
 pub(super) async fn message(
     composer: &Composer,
-    given: &Given,
+    given: &PromptArguments,
     caller: &Caller,
 ) -> Result<(String, String), Failure> {
     let project = json!(caller.project());

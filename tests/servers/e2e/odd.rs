@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use mimo::skills::client::List;
-use mimo::skills::client::definitions::mend;
+use mimo::skills::client::definitions::repair;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
@@ -118,8 +118,8 @@ fn reads_random_lists(start: Start) {
             let mut all = Vec::new();
             while all.len() < PAGE * PAGES / lists.len() {
                 let raw = to_raw_value(&definition(random)).expect("JSON");
-                if let Ok(mended) = mend(list, &raw) {
-                    all.push(mended.text.unwrap_or(raw).get().to_owned());
+                if let Ok(repaired) = repair(list, &raw) {
+                    all.push(repaired.text.unwrap_or(raw).get().to_owned());
                 }
             }
             let pages_of = all.chunks(PAGE).enumerate().map(|(nth, items)| {

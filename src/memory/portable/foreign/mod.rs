@@ -150,7 +150,7 @@ fn value_of<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Val
 }
 
 /// The names of fields with the time at which something was said or happened.
-const SAID: &[&str] = &[
+const SAID_AT_FIELDS: &[&str] = &[
     "said_at",
     "occurred_at",
     "happened_at",
@@ -163,7 +163,7 @@ const SAID: &[&str] = &[
 /// the one of the record, `created`.
 fn said_at<'a>(object: &'a Map<String, Value>, created: &Value) -> Option<&'a Value> {
     let read = |value| times::past(Some(value), "").ok().flatten();
-    let said = value_of(object, SAID)?;
+    let said = value_of(object, SAID_AT_FIELDS)?;
     (read(said)? != read(created)?).then_some(said)
 }
 

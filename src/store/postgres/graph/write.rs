@@ -100,7 +100,11 @@ impl GraphTransaction for Snapshot<'_> {
         })
     }
 
-    fn said<'a>(&'a self, statements: &'a [Statement], project: WordId) -> Stored<'a, Vec<Triple>> {
+    fn stating<'a>(
+        &'a self,
+        statements: &'a [Statement],
+        project: WordId,
+    ) -> Stored<'a, Vec<Triple>> {
         Box::pin(async move {
             // Each kind of statement gets the index condition that it can have.
             let sql = format!(

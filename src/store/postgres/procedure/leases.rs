@@ -11,7 +11,7 @@ pub(super) async fn claim(tx: &Tx, node: i64, id: &str) -> Result<bool, StoreErr
         return Ok(false);
     };
     if let Some(owner) = found.get::<_, Option<i64>>(0)
-        && (owner == node || node::gone(tx, &[owner]).await?.is_empty())
+        && (owner == node || node::ended(tx, &[owner]).await?.is_empty())
     {
         return Ok(false);
     }
@@ -39,7 +39,7 @@ pub(super) async fn claim_any(
     let owners: Vec<i64> = owners.iter().map(|row| row.get(0)).collect();
     let gone = match owners.is_empty() {
         true => Vec::new(),
-        false => node::gone(tx, &owners).await?,
+        false => node::ended(tx, &owners).await?,
     };
     if !gone.is_empty() {
         // Rows that are locked are being freed by another node.

@@ -100,7 +100,11 @@ impl GraphTransaction for Snapshot<'_, '_> {
         })
     }
 
-    fn said<'a>(&'a self, statements: &'a [Statement], project: WordId) -> Stored<'a, Vec<Triple>> {
+    fn stating<'a>(
+        &'a self,
+        statements: &'a [Statement],
+        project: WordId,
+    ) -> Stored<'a, Vec<Triple>> {
         self.unit.call(|file| {
             let of = |object| {
                 format!(
