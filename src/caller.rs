@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 
 use crate::limits::NAME_BYTES_MAX;
 
-/// The project that every project sees beside its own.
+/// The project that every project sees besides its own.
 pub(crate) const PROJECT_SHARED: &str = "global";
 
 /// Sends a request (method, params) to the caller's client, and returns the result or

@@ -17,7 +17,7 @@
 //! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
 //! | [`catalog`] | resources and prompts of Mimo and of the skills, each kind in one list |
 //! | [`tools`] | one module per tool family: schema, arguments, domain call, rendering |
-//! | [`view`] | the page that people look at: its files, and what it asks for beside the tools |
+//! | [`view`] | the page in the browser: its files, and the calls it makes besides the tools |
 //! | [`memory`] | the rules of storing, editing and searching memories; no SQL |
 //! | [`ask`] | one question over all stores: routing, search, selection, answer |
 //! | [`endpoint`] | the model that the settings name, over HTTP |

@@ -17,7 +17,7 @@ const COSINE_WEIGHT: f32 = 0.6;
 /// The least relevance of evidence that answers. Measured in
 /// `tests/domain/ask/answering.rs`.
 pub(super) const RELEVANT: f32 = 0.33;
-/// The least relevance of evidence that is quoted beside evidence that answers:
+/// The least relevance of evidence that is quoted besides evidence that answers:
 /// when it was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence
 /// cited with it and .731 without.
 pub(super) const SUPPORTING: f32 = 0.26;

@@ -40,7 +40,7 @@ const WIDTH: usize = 384;
 const NEAREST: usize = 16;
 const COSINE_WEIGHT: f32 = 30.0;
 const NGRAM_WEIGHT: f32 = 0.6;
-/// The least share of a store that is searched beside the primary one.
+/// The least share of a store that is searched besides the primary one.
 const SECONDARY_SHARE: f32 = 0.02;
 /// Scales the scores of a question with hardly a known word.
 const UNFAMILIAR_WEIGHT: f32 = 0.5;
@@ -58,7 +58,7 @@ pub struct Decision {
     pub confidence: f32,
     /// For a person.
     pub(crate) reasoning: String,
-    /// Whether an answer in words is wanted, beside the results.
+    /// Whether an answer in words is wanted, besides the results.
     pub(crate) requires_synthesis: bool,
 }
 

@@ -195,14 +195,14 @@ impl View {
         self.own_source(uri).is_some()
     }
 
-    /// Mimo's own prompts for a client, which is told of changes from now on.
+    /// Mimo's own prompts for a client, which is notified of changes from now on.
     pub(super) async fn list_own_prompts(&self) -> Vec<String> {
         let items = self.own_prompts().await;
         self.subscriptions.lists().prompts = Some(digest(&items.concat()));
         items
     }
 
-    /// Mimo's own resources for a client, which is told of changes from now on.
+    /// Mimo's own resources for a client, which is notified of changes from now on.
     pub(super) async fn list_own_resources(&self) -> Vec<String> {
         let items = self.own_resources().await;
         self.subscriptions.lists().resources = Some(digest(&items.concat()));

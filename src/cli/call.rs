@@ -25,7 +25,7 @@ Examples:
   mimo call memory_search            (no arguments: the newest memories)
   jq '{memories: .}' notes.json | mimo call memory_store -
 
-The exit code is 0 for a result, 1 where the tool failed, 2 for a wrong use.")]
+The exit code is 0 for a result, 1 if the tool failed, 2 for wrong usage.")]
 pub(super) struct Arguments {
     /// The tool's name; `mimo tools` lists them
     tool: String,

@@ -22,9 +22,9 @@ Examples:
                                    makes a client start it
 
 A client that only starts programs, such as Claude Desktop, runs this in place of Mimo.
-Messages are passed on as they come, both ways, and it ends when stdin ends. Whatever
-goes wrong with the server is an answer to the client's request, in words. For a
-certificate of your own, SSL_CERT_FILE names the file.")]
+Messages are forwarded unchanged in both directions until stdin ends. A problem with
+the server is reported as the answer to the client's request. SSL_CERT_FILE names a
+file with certificates of your own.")]
 pub(super) struct Arguments {
     /// The URL of a Mimo that `mimo serve --http` serves
     #[arg(value_name = "URL")]

@@ -20,7 +20,7 @@ Examples:
   mimo graph export --all > graph.jsonl             everything, history included
   mimo graph export --format html -o graph.html     a page to look at and click through
   mimo graph export --format mermaid                what holds now, as a flowchart
-  mimo graph import graph.jsonl                     again and again without doubles
+  mimo graph import graph.jsonl                     may be repeated: adds no duplicates
   mimo graph import ~/memory.jsonl                  from the official memory server")]
 pub(super) struct Arguments {
     #[command(subcommand)]

@@ -39,9 +39,9 @@ Examples:
   mimo import CLAUDE.md                 a memory for each bullet and paragraph
   mimo import export.json               of mcp-memory-service, claude-mem or mem0
 
-A part that cannot be read is skipped, counted and shown; the rest comes in. What
-is there already changes nothing, so an import can simply be repeated. What names
-no project goes to the current one.")]
+Parts that cannot be read are skipped, counted and shown; the rest is imported.
+Existing items stay as they are, so an import can be repeated. Items without a
+project go to the current one.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) source: Source,

@@ -36,10 +36,10 @@ Examples:
   mimo keys generate --name CI --scopes read --projects website --expires 90d --out ci.env
   mimo keys list
   mimo keys rotate k3jq7x2a                 a new text; the old one is valid for a day
-  mimo keys revoke k3jq7x2a                 no process lets it in any more
+  mimo keys revoke k3jq7x2a                 no process accepts it any more
   mimo keys check < ci.env                  is it valid, and what may it do?
 
-A key's text is shown once. What is kept of it here cannot be turned back into it.")]
+A key's text is shown once; only a hash of it is stored.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,

@@ -29,10 +29,10 @@ Examples:
   mimo memory edit 12 --text 'It moved to May'  say it better
   mimo memory edit 12 --forget                  take it out of searches
   mimo memory export --all -o memories.jsonl    everything, older versions included
-  mimo memory import memories.jsonl             again and again without doubles
+  mimo memory import memories.jsonl             may be repeated: adds no duplicates
   mimo memory import ~/memory.jsonl             from the official memory server
   mimo memory cleanup --dry-run                 what would leave search, and be erased
-  mimo memory restore --archived-since 7d       take back what cleanups archived
+  mimo memory restore --archived-since 7d       undo what cleanups archived
   mimo memory erase --query hunter22            take a secret out of the file for good
   mimo memory reembed                           encode all with another model
   mimo memory stats                             what there is")]

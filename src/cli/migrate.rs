@@ -18,14 +18,14 @@ use crate::store::transfer::{self, CopiedTable, TransferEnd, TransferOptions};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  mimo migrate --to MIMO_DATABASE_URL --dry-run   what would be copied, and is the place empty?
+  mimo migrate --to MIMO_DATABASE_URL --dry-run   what would be copied, and is the target empty?
   mimo migrate --to MIMO_DATABASE_URL             from the file to the database of that URL
   mimo migrate --to sqlite:/srv/mimo.db           from the database to a new file
   mimo migrate --schema                           only bring the tables up to date
 
-Close the clients before: what is stored meanwhile is not copied. The place has to be
-empty, and what is copied stays where it is. At the end every table is read again and
-compared by its rows and their hash.")]
+Close the clients first: changes made meanwhile are not copied. The target must be
+empty, and the source is not changed. At the end every table is read again and compared
+by the number and the hash of its rows.")]
 pub(super) struct Arguments {
     /// The variable that holds the URL of a PostgreSQL database, or sqlite:FILE
     #[arg(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::entry::{ENTRY, Entry, FoundEntry, Keys, REMOTE, is_default, is_switch, mistake};
 use crate::diagnostics::Diagnostic;
 
-/// Clients accept comments and trailing commas beside plain JSON, and nothing else.
+/// Clients accept comments and trailing commas besides plain JSON, and nothing else.
 const FORM: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_trailing_commas: true,
@@ -281,7 +281,7 @@ fn started(entry: &CstObject) -> Option<Entry> {
     })
 }
 
-/// Sets a key to what is wanted. An object keeps what it has beside that.
+/// Sets a key to what is wanted. An object keeps what it has besides that.
 fn merge(object: &CstObject, key: &str, wanted: &Value) {
     let property = object.get(key);
     let Some(property) = property.filter(|property| property.value().is_some()) else {

@@ -355,8 +355,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Whether a call may be repeated after Mimo ended during it: it must be idempotent,
-/// and not itself the cause of the ends.
+/// Whether a call may be repeated after Mimo ended during it: only if it is idempotent,
+/// and a few times at most, because it may be what ends Mimo.
 fn may_repeat(started: StepStart) -> bool {
     started.effects.idempotent && started.takeovers < limits::PROCEDURE_TAKEOVERS_MAX
 }

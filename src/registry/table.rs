@@ -74,7 +74,7 @@ pub(crate) type NextSkill = (Arc<SkillSpec>, Option<Arc<[Tool]>>);
 pub enum Event {
     /// A skill, and its tools where they are cached.
     Register(Arc<SkillSpec>, Option<Arc<[Tool]>>),
-    /// A run has listed its tools, for the first time or anew.
+    /// A run has listed its tools, for the first time or again.
     Listed(Run, Arc<[Tool]>),
     /// A run ended; why.
     Exited(Run, String),

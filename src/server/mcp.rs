@@ -270,7 +270,7 @@ impl ServerHandler for Mcp {
         let version = env!("CARGO_PKG_VERSION");
         let lists = |tool: &str| self.dispatch().lists(tool, self.grants());
         let reach = self.session.caller.reach();
-        // Before the client has told its root, a fence is around the shared project.
+        // Before the client has listed its root, a fence is around the shared project.
         let is_settled = !self.session.follows_root() || *reach == Reach::Everything;
         let writes_shared = is_settled && reach.can_write(PROJECT_SHARED);
         ServerConfig::new(capabilities)

@@ -152,7 +152,7 @@ impl Session {
         self.root.get().is_some()
     }
 
-    /// Who makes the calls of this session. Waits until the client has told its root, if
+    /// Who makes the calls of this session. Waits until the client has listed its root, if
     /// the project follows it.
     pub(super) async fn current_caller(&self) -> Caller {
         match (self.root.get(), self.client.get()) {

@@ -30,7 +30,7 @@ pub enum JobEvent {
         server: Box<ServerInfo>,
         tools: Arc<[Tool]>,
     },
-    /// The skill has listed its tools anew.
+    /// The skill has listed its tools again.
     Relisted(Arc<[Tool]>),
     /// The process is gone; why.
     Ended(String),

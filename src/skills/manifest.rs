@@ -30,7 +30,7 @@ pub struct Manifest {
     pub skills: Vec<Skill>,
     /// Entries that cannot be taken.
     pub refused: Vec<RefusedEntry>,
-    /// Keys beside the skills, which nothing here reads.
+    /// Other keys of the file, which nothing reads.
     pub notes: Vec<String>,
 }
 

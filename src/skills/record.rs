@@ -46,7 +46,7 @@ struct Place {
 /// Distinguishes a folder from another one that takes its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Folder {
-    /// The device or, where devices are numbered anew at each start of the machine,
+    /// The device or, where devices are renumbered at each start of the machine,
     /// the id of the file system.
     device: u64,
     inode: u64,

@@ -95,7 +95,7 @@ pub struct Package {
     pub manager: Option<PathBuf>,
     /// Node or Python.
     pub runtime: PathBuf,
-    /// Paths that the manager and the runtime read beside the default profile.
+    /// Paths that the manager and the runtime read besides the default profile.
     pub read: Vec<PathBuf>,
     /// Certificates, the locale and the registry, as Mimo's own environment has them.
     pub environment: BTreeMap<String, String>,
@@ -205,9 +205,9 @@ pub struct Sandbox {
     /// The files and folders that its entry names; their paths are in `read` and
     /// `write` too.
     pub grants: Vec<Grant>,
-    /// Absolute paths that it may read beside the default profile.
+    /// Absolute paths that it may read besides the default profile.
     pub read: Vec<PathBuf>,
-    /// Absolute paths that it may read and change beside its private folder.
+    /// Absolute paths that it may read and change besides its private folder.
     pub write: Vec<PathBuf>,
     /// Folders that untrusted code has written: a link in them gives no access to its
     /// target.

@@ -15,7 +15,7 @@ use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
 use crate::limits::SANDBOX_REPORT_BYTES_MAX;
 
-/// How a skill is launched, beside what its spec says.
+/// How a skill is launched, besides what its spec says.
 #[derive(Clone, Copy, Debug)]
 pub struct LaunchSettings<'a> {
     /// Mimo itself.

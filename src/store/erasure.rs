@@ -1,4 +1,4 @@
-//! The part of the port that erases for good, on request of a person.
+//! The part of the port that erases permanently, at the request of a person.
 
 use memchr::memmem::Finder;
 

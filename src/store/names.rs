@@ -70,7 +70,7 @@ pub trait NameStore: Send + Sync {
     fn names(&self, query: NamesQuery) -> Stored<'_, Names>;
 
     /// The active memories with this topic key, or one that continues it after a
-    /// colon, then the latest with this tag; in whatever case.
+    /// colon, then the latest with this tag; case-insensitively.
     fn memories_by_name(
         &self,
         reach: &Reach,
@@ -88,7 +88,7 @@ pub(super) fn end_of(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
-/// The ranges that hold every text with this prefix in whatever case: by as many
+/// The ranges that hold every text with this prefix in any case: by as many
 /// of its first characters, each in both cases, as give few ranges. The texts there
 /// still have to be compared.
 pub(super) fn ranges(prefix: &str) -> Vec<(String, String)> {

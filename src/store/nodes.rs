@@ -10,7 +10,7 @@ use super::Stored;
 use crate::clock::Timestamp;
 
 pub trait NodeStore: Send + Sync {
-    /// Keeps this process among the nodes that serve, on a connection that is made anew
+    /// Keeps this process among the nodes that serve, on a connection that is renewed
     /// when it breaks, until the future is dropped.
     fn serve(&self, label: NodeLabel) -> BoxFuture<'_, ()>;
 

@@ -98,7 +98,7 @@ pub trait RetentionStore: Send + Sync {
         at: Timestamp,
     ) -> Stored<'_, usize>;
 
-    /// Erases for good those of `ids` that are archived since `expired` or
+    /// Permanently erases those of `ids` that are archived since `expired` or
     /// longer, and not protected; how many.
     fn purge(&self, run: RunId, ids: Vec<MemoryId>, expired: Timestamp) -> Stored<'_, usize>;
 

@@ -16,9 +16,9 @@ Examples:
   mimo graph import ~/memory.jsonl          the official memory server's file
   zcat graph.jsonl.gz | mimo graph import -
 
-What is there already is not entered again, so an import that was cut off can
-simply be repeated. Lines that name no project go to the current one; those that
-cannot be read are skipped and shown.")]
+Existing triples are not added again, so an interrupted import can be repeated.
+Lines without a project go to the current one; lines that cannot be read are
+skipped and shown.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: Source,

@@ -21,9 +21,9 @@ Examples:
   mimo memory cleanup --dry-run
   mimo memory cleanup
 
-A Mimo that serves does this hourly; [memory.retention] in config.toml says what
-goes when. What is archived can be restored (mimo memory restore) until it is
-erased. Protected memories never go.")]
+A serving Mimo does this hourly, by the rules of [memory.retention] in config.toml.
+Archived memories can be restored (mimo memory restore) until they are erased.
+Protected memories are never archived or erased.")]
 pub(super) struct Arguments {
     /// Only list what would happen
     #[arg(long)]

@@ -18,9 +18,9 @@ Examples:
   mimo memory import service-export.json    mcp-memory-service's JSON export
   zcat memories.jsonl.gz | mimo memory import -
 
-What is there already changes nothing, so an import that was cut off can simply
-be repeated. Equal texts of a project become one memory. Memories that name no
-project go to the current one; those that cannot be read are skipped and shown.")]
+Existing memories stay as they are, so an interrupted import can be repeated. Equal
+texts of a project become one memory. Memories without a project go to the current
+one; those that cannot be read are skipped and shown.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: Source,

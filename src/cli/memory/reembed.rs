@@ -18,9 +18,9 @@ Examples:
   mimo memory reembed
 
 Gives each memory a vector of the model in use ([embedding] in config.toml, or
-Ollama's variables), then removes those of other models. A Mimo that serves gives
-vectors by itself, and removes none; searches go on meanwhile. It can be stopped at
-any time, and goes on where it was.")]
+Ollama's variables), then removes those of other models. A serving Mimo
+encodes by itself, but removes no vectors; searches work meanwhile. The command can
+be stopped at any time, and continues where it was.")]
 pub(super) struct Arguments {}
 
 pub(super) fn run(

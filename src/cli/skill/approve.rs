@@ -36,8 +36,8 @@ Examples:
   mimo skill approve memory create_entities --yes
   mimo skill approve --json | jq '.pending[].difference[]'
 
-A tool is approved as its skill listed it last. Once it is something else, it is
-kept back until a person has looked at the difference. Off a terminal nothing is
+A tool is approved as its skill listed it last. If it changes, it waits
+until a person has seen the difference. Off a terminal nothing is
 approved without --yes, and the exit code is 1 while something waits.")]
 pub(super) struct Arguments {
     /// The skill; all where none is named

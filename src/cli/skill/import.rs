@@ -29,11 +29,11 @@ use crate::skills::spec::SkillSpec;
 #[command(after_help = "\
 Examples:
   mimo skill import claude-desktop     all servers of Claude Desktop
-  mimo skill import cursor --dry-run   which would be taken, and what may each do?
+  mimo skill import cursor --dry-run   which would be added, and what may each do?
   mimo skill import .mcp.json          of any file of that kind
 
 The client's file stays as it is; `mimo setup CLIENT --adopt` also leaves only Mimo
-there, and `mimo setup` lists the clients. A server that could not run is not taken,
+there, and `mimo setup` lists the clients. A server that could not run is not added,
 and the exit code is 1.")]
 pub(super) struct Arguments {
     /// A client, or a file as clients write them

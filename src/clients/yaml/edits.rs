@@ -74,7 +74,7 @@ impl<'a> Edits<'a> {
         self.replace(lines, "");
     }
 
-    /// Sets a key of an entry to what is wanted. A map keeps what it has beside that.
+    /// Sets a key of an entry to what is wanted. A map keeps what it has besides that.
     pub(super) fn merge(
         &mut self,
         entry: &Node,

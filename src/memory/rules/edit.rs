@@ -49,7 +49,7 @@ pub enum MemoryChange {
 #[derive(Clone, Debug)]
 pub struct Destination {
     pub project: String,
-    /// The text it has, indexed anew: vectors belong to a project.
+    /// The text it has, indexed again: vectors belong to a project.
     pub text: IndexedText,
 }
 

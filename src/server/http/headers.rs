@@ -15,7 +15,7 @@ const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 
-/// The headers that a page may send, beside those that it always may.
+/// The headers that a page may send, besides those that it always may.
 pub(super) const FROM_PAGES: [HeaderName; 8] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,

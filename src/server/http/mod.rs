@@ -60,7 +60,7 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Where `/metrics` alone is served, without a key.
     pub(crate) metrics_listen: Option<SocketAddr>,
-    /// Names in `Host` beside those of this machine for itself.
+    /// Accepted names in `Host` besides this machine's own.
     pub(crate) hosts: Vec<String>,
     /// Origins of pages that may use Mimo.
     pub(crate) origins: Vec<String>,

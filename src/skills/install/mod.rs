@@ -109,7 +109,7 @@ impl Installer {
     /// `executable` is Mimo itself, which supervises each sandbox. `folder` is created
     /// at the first install. `home` may hold the account's settings for registries.
     /// With `strict` nothing is installed unless every layer is enforced: install
-    /// scripts are foreign code as well.
+    /// scripts are untrusted code as well.
     pub(crate) fn new(
         executable: PathBuf,
         strict: bool,
@@ -158,7 +158,7 @@ impl Installer {
         }
     }
 
-    /// Installs `package` anew, as its specification resolves now.
+    /// Installs `package` again, as its specification resolves now.
     pub(crate) async fn update(
         &self,
         package: &Package,
@@ -269,7 +269,7 @@ impl Installer {
 
     /// Makes the tree in a folder of `partial`, which it gives; once more with older
     /// dependencies where those of today break it. Each step that is given a sign-in has
-    /// a folder that no foreign code has written to.
+    /// a folder that no untrusted code has written to.
     async fn make(
         &self,
         package: &Package,
@@ -346,7 +346,7 @@ impl Installer {
     }
 }
 
-/// Removes what an install made, however deep foreign code made it.
+/// Removes what an install made, however deep untrusted code made it.
 fn remove(path: &Path) {
     if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
         && let Err(error) = tree::remove(parent, name)

@@ -77,7 +77,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     };
     let unpack = ["ci", "--ignore-scripts", "--omit=dev"];
     npm(step, &unpack, Some(&settings), &mut count).await?;
-    // The scripts are foreign code: the token is gone before they run.
+    // The scripts are untrusted code: the token is gone before they run.
     fs::remove_file(&settings).map_err(Failure::internal)?;
     let mut notes = Vec::new();
     let scripts = packages.is_some_and(|packages| {

@@ -26,7 +26,7 @@ const MB: u64 = 1024 * 1024;
 pub(super) struct Step<'a> {
     pub(super) starter: &'a Starter,
     pub(super) package: &'a Package,
-    /// The sandbox's private folder, which foreign code may have written to: Mimo reads
+    /// The sandbox's private folder, which untrusted code may have written to: Mimo reads
     /// it as a [`super::tree::Tree`] and writes nothing there.
     pub(super) folder: PathBuf,
     /// Mimo's own files; a program can read only those that it is given.

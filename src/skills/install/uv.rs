@@ -14,7 +14,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::secret::holds_sign_in;
 
-/// A build from source runs foreign code, which must not meet a password.
+/// A build from source runs untrusted code, which must not meet a password.
 const ONLY_WHEELS: [&str; 2] = ["--only-binary", ":all:"];
 const SETTINGS: &[(&str, &str)] = &[
     ("UV_NO_CONFIG", "1"),
@@ -100,7 +100,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
 }
 
 /// Compiles what was installed. uv would do it by starting the tree's Python with its
-/// `.pth` files, which are foreign code, beside the password of an index; `-S` reads none.
+/// `.pth` files, which are untrusted code, beside the password of an index; `-S` reads none.
 async fn compile_bytecode(step: &Step<'_>, tree: &Path) -> Result<(), Failure> {
     let libraries = tree.join("lib");
     let libraries = libraries.to_string_lossy();

@@ -71,7 +71,7 @@ pub(super) fn kept_privately(
     }
 }
 
-/// The absolute paths that `entries` name, beside the system's.
+/// The absolute paths that `entries` name, other than the system's.
 pub(super) fn named(entries: &BTreeMap<String, String>) -> Vec<(&str, PathBuf)> {
     let paths = entries.iter().filter_map(|(name, text)| {
         let is_path = text.starts_with('/') && !text.contains(['\0', '\n']);

@@ -53,7 +53,7 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     /// All links followed.
     target: PathBuf,
-    /// Paths to read beside the default profile.
+    /// Paths to read besides the default profile.
     pub(crate) read: Vec<PathBuf>,
     grammar: Grammar,
 }

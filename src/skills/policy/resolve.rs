@@ -167,7 +167,7 @@ fn changeable(metadata: &Metadata) -> Option<String> {
         .then(|| format!("can be changed by the group {gid}"))
 }
 
-/// The paths beside the default profile that a program must read to start: its
+/// The paths besides the default profile that a program must read to start: its
 /// file before and after links, the folder of each, the `lib` beside a `bin`, and
 /// the same for the interpreter of a script.
 pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {

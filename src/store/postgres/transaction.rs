@@ -23,7 +23,7 @@ pub(super) struct Tx {
     client: Option<Leased>,
     /// A statement failed, after which the server answers a commit with a rollback.
     has_failed: AtomicBool,
-    /// Who is told of the commit.
+    /// Who is notified of the commit.
     stored: Option<watch::Sender<u64>>,
 }
 

@@ -11,7 +11,7 @@ use crate::store::memory::{COLUMNS, MemoryId};
 /// The first bytes of a SHA-256.
 type Checksum = i64;
 
-/// Writes the checksum of a memory that is new, or whose text was written anew.
+/// Writes the checksum of a memory that is new, or whose text was rewritten.
 pub(super) fn seal(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
     let checksum = of_memory(file, id)?;
     write(file, id, checksum)

@@ -1,6 +1,6 @@
 //! The tables of a store in a form that both rooms share, and the copying of one store
 //! into another, table by table, with ids and dates as they are. Indexes that follow from
-//! the tables are made anew. The rows of a table and the note that it is done are one
+//! the tables are rebuilt. The rows of a table and the note that it is done are one
 //! transaction, so that a copy which was cut off goes on with the next table.
 
 use std::collections::BTreeMap;

@@ -128,7 +128,7 @@ pub(crate) async fn run(
     if skills.target(name).is_none()
         && let Some((skill, _)) = exposure::split(name)
     {
-        // Its entry may just have changed, so that it starts anew.
+        // Its entry may just have changed, so that it starts again.
         skills.wait_for_lists(Some(skill.as_str())).await;
     }
     let grants = &context.caller.grants.tools;

@@ -76,7 +76,7 @@ impl Columns<'_> {
     }
 }
 
-/// Makes the index anew in a migration, which other Mimos may be reading meanwhile; their
+/// Rebuilds the index in a migration, which other Mimos may be reading meanwhile; their
 /// writes wait.
 pub(in crate::store::postgres) async fn rebuild(
     transaction: &Transaction<'_>,
