@@ -34,7 +34,7 @@ mod linux {
     use std::time::{Duration, Instant};
 
     use mimo::skills::sandbox::policy::Report;
-    use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+    use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec};
     use mimo::skills::supervised::{LaunchSettings, Launched, launch};
     use serde_json::json;
 
@@ -138,37 +138,15 @@ mod linux {
     }
 
     fn spec(network: Network) -> SkillSpec {
+        let name = SkillName::new("true").expect("a name");
         SkillSpec {
-            name: SkillName::new("true").expect("a name"),
-            identity: Default::default(),
-            program: PROGRAM.into(),
-            package: None,
-            arguments: Vec::new(),
-            folder: None,
-            environment: Default::default(),
-            secrets: Default::default(),
             sandbox: Sandbox {
-                grants: Vec::new(),
-                read: Vec::new(),
-                write: Vec::new(),
-                installed: Vec::new(),
                 network,
-                memory_bytes: 512 << 20,
-                cpu_seconds: 3_600,
                 processes: 256,
                 open_files: 1_024,
-                file_bytes: 512 << 20,
-                disk_bytes: 2048 << 20,
-                listen: Vec::new(),
-                unix_sockets: false,
-                docker: false,
+                ..Sandbox::default()
             },
-            timeouts: Timeouts {
-                initialize: Duration::from_secs(60),
-                call: Duration::from_secs(60),
-            },
-            eager: false,
-            expose: Default::default(),
+            ..SkillSpec::bare(name, PROGRAM.into(), Duration::from_secs(60))
         }
     }
 }

@@ -3,7 +3,6 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use futures::future::BoxFuture;
 use mimo::failure::{Failure, Kind};
 use mimo::skills::child::{Child, ChildControl, ChildLauncher};
 use mimo::skills::client::DownstreamClient;
-use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use mimo::skills::spec::{Sandbox, SkillName, SkillSpec};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::value::RawValue;
@@ -26,37 +25,20 @@ use super::machine::PYTHON;
 
 /// The spec of a program, with generous limits.
 pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
+    let name = SkillName::new(name).expect("a name");
     SkillSpec {
-        name: SkillName::new(name).expect("a name"),
-        identity: Default::default(),
-        program,
-        package: None,
         arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
-        folder: None,
-        environment: BTreeMap::new(),
-        secrets: Default::default(),
         sandbox: Sandbox {
-            grants: Vec::new(),
-            read: Vec::new(),
-            write: Vec::new(),
-            installed: Vec::new(),
-            network: Network::None,
             memory_bytes: 1 << 30,
             cpu_seconds: 60,
             processes: 64,
             open_files: 256,
             file_bytes: 1 << 30,
             disk_bytes: 1 << 30,
-            listen: Vec::new(),
-            unix_sockets: false,
-            docker: false,
-        },
-        timeouts: Timeouts {
-            initialize: Duration::from_secs(60),
-            call: Duration::from_secs(60),
+            ..Sandbox::default()
         },
         eager: true,
-        expose: Default::default(),
+        ..SkillSpec::bare(name, program, Duration::from_secs(60))
     }
 }
 

@@ -1,13 +1,11 @@
 //! Folders inside and outside the sandbox of an attacker, and the real binary.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mimo::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
 use mimo::skills::sandbox::policy::{KillReason, Report};
-use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use mimo::skills::spec::{SkillName, SkillSpec};
 use mimo::skills::supervised::{LaunchSettings, Launched, launch};
 
 use crate::support::machine::PYTHON;
@@ -145,37 +143,10 @@ impl Ran {
 
 /// A skill that runs `program` with default limits.
 pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
+    let name = SkillName::new("attacker").expect("a name");
     SkillSpec {
-        name: SkillName::new("attacker").expect("a name"),
-        identity: Default::default(),
-        program: program.into(),
-        package: None,
         arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
-        folder: None,
-        environment: BTreeMap::new(),
-        secrets: Default::default(),
-        sandbox: Sandbox {
-            grants: Vec::new(),
-            read: Vec::new(),
-            write: Vec::new(),
-            installed: Vec::new(),
-            network: Network::None,
-            memory_bytes: 512 << 20,
-            cpu_seconds: 3_600,
-            processes: SKILL_PROCESSES_DEFAULT,
-            open_files: SKILL_OPEN_FILES_DEFAULT,
-            file_bytes: 512 << 20,
-            disk_bytes: 2048 << 20,
-            listen: Vec::new(),
-            unix_sockets: false,
-            docker: false,
-        },
-        timeouts: Timeouts {
-            initialize: Duration::from_secs(60),
-            call: Duration::from_secs(60),
-        },
-        eager: false,
-        expose: Default::default(),
+        ..SkillSpec::bare(name, program.into(), Duration::from_secs(60))
     }
 }
 
