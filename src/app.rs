@@ -38,6 +38,7 @@ use crate::skills::install::{Installer, PACKAGES};
 use crate::skills::logs::Logs;
 use crate::skills::record::Records;
 use crate::skills::rules::Rules;
+use crate::skills::sandbox;
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::nodes::NodeLabel;
 use crate::store::{KeyStore, NameStore, Store};
@@ -147,6 +148,7 @@ pub(crate) fn skill_rules(config: &Config) -> Rules {
         inherited: settings.inherited.clone(),
         fetching: settings.fetching.clone(),
         home: settings.home.clone(),
+        no_sandbox: !sandbox::IS_AVAILABLE,
         protected: vec![
             config.config_folder.clone(),
             config.data_folder.clone(),

@@ -1,30 +1,21 @@
-//! Replacing a file in one atomic step, and the space for it: a reader, a crash or a full disk meets
-//! the old file or the new one, whole. Also reads the addresses of files.
+//! Replacing a file in one atomic step: a reader, a crash or a full disk meets the old file
+//! or the new one, whole. Also reads the addresses of files.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::platform;
+
 /// Distinguishes the concurrent replacements of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
-
-/// The space that this user may still fill on the file system of `path`.
-pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    // Systems count blocks in different widths.
-    fn wide(number: impl Into<u64>) -> u64 {
-        number.into()
-    }
-    let found = nix::sys::statvfs::statvfs(path).ok()?;
-    Some(wide(found.blocks_available()).saturating_mul(wide(found.fragment_size())))
-}
 
 /// The path of a `file:` URI without `..`.
 pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
     let path = uri.strip_prefix("file://")?;
     let path = path.strip_prefix("localhost").unwrap_or(path);
-    let path = PathBuf::from(percent_decoded(path));
+    let path = platform::path_of_uri(percent_decoded(path));
     let is_plain = |part| !matches!(part, Component::ParentDir);
     (path.is_absolute() && path.components().all(is_plain)).then_some(path)
 }
@@ -75,11 +66,8 @@ impl Replacement {
         let temporary = path.with_file_name(temporary);
         // A process that had this id before may have been killed here.
         let _ = fs::remove_file(&temporary);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut options = platform::private_options();
+        let file = options.write(true).create_new(true).open(&temporary)?;
         Ok(Replacement {
             path,
             temporary,
@@ -94,12 +82,7 @@ impl Replacement {
 
     /// Gives the new file the owner and the mode of the old one.
     pub(crate) fn keep_owner_and_mode(&self, old: &Metadata) -> io::Result<()> {
-        let file = self.file.get_ref();
-        let new = file.metadata()?;
-        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            fchown(file, Some(old.uid()), Some(old.gid()))?;
-        }
-        file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))
+        platform::take_owner_and_mode(self.file.get_ref(), old)
     }
 
     /// Puts the new file in the old one's place once it is on the disk.
@@ -145,7 +128,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Renames the complete file `temporary` to `path`; fails with `AlreadyExists` if there
 /// is such a file.
 pub(crate) fn publish_new(temporary: &Path, path: &Path) -> io::Result<()> {
-    File::open(temporary)?.sync_all()?;
+    platform::sync_file(temporary)?;
     match fs::hard_link(temporary, path) {
         // Some file systems, such as FAT, have no hard links.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
@@ -161,7 +144,7 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    platform::sync_folder(folder.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]
@@ -191,9 +174,11 @@ mod tests {
         replace(&path, b"new").expect("replaced");
         assert_eq!(fs::read_to_string(&path).expect("read"), "new");
         assert_eq!(names(folder.path()), ["file"]);
-        assert_eq!(path.metadata().expect("there").mode() & 0o777, 0o600);
+        let found = path.metadata().expect("there");
+        assert_ne!(platform::is_open_to_others(&found), Some(true));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_link_stays_a_link_and_one_to_nothing_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -206,17 +191,20 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).expect("read"), "new");
     }
 
+    #[cfg(unix)]
     #[test]
     fn the_mode_of_the_old_file_can_be_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         fs::write(&path, "old").expect("written");
-        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("a mode");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a mode");
         let new = Replacement::begin(&path).expect("begun");
         new.keep_owner_and_mode(&path.metadata().expect("there"))
             .expect("kept");
         new.commit().expect("replaced");
-        assert_eq!(path.metadata().expect("there").mode() & 0o777, 0o640);
+        assert_eq!(mode(&path), 0o640);
     }
 
     #[test]

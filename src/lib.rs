@@ -35,6 +35,7 @@
 //! | [`failure`], [`clock`], [`limits`], [`caller`] | shared by every room: errors, time and ids, bounds, the caller |
 //! | [`diagnostics`] | likewise: a mistake in a document, its location and its fix |
 //! | [`files`] | likewise: replacing a file in one atomic step, the path in a `file:` address |
+//! | [`platform`] | likewise: what operating systems do differently |
 //! | [`printable`] | likewise: foreign text as a person may see it |
 //! | [`secret`] | likewise: a value that is never shown |
 //! | [`meter`] | likewise: the metrics, as statics |
@@ -131,6 +132,7 @@ pub mod keys;
 pub mod limits;
 pub mod memory;
 pub mod meter;
+pub(crate) mod platform;
 pub(crate) mod printable;
 pub mod procedure;
 pub mod registry;

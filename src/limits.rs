@@ -9,6 +9,7 @@ mod install;
 mod keeping;
 mod keys;
 mod offers;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod sandbox;
 mod search;
 mod skills;
@@ -23,6 +24,7 @@ pub(crate) use install::*;
 pub use keeping::*;
 pub use keys::*;
 pub use offers::*;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(crate) use sandbox::*;
 pub(crate) use search::*;
 pub use skills::*;

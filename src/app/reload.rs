@@ -10,6 +10,7 @@ use super::{skill_rules, store_as_it_is};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::platform;
 use crate::registry::instances::Mailbox;
 use crate::registry::nodes::Nodes;
 use crate::registry::{ManifestProblem, Registry, Reloader};
@@ -24,10 +25,9 @@ pub(super) fn source(config: &Config) -> Arc<Source> {
 
 /// How the other Mimos on the same database see this process.
 pub(super) fn label(clock: &dyn Clock) -> NodeLabel {
-    let host = nix::unistd::gethostname().unwrap_or_default();
     NodeLabel {
         name: clock.new_id(),
-        host: host.to_string_lossy().into_owned(),
+        host: platform::host_name(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }

@@ -1,16 +1,15 @@
 //! Output to the client: whole MCP messages, one a line, and nothing else.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::call::Call;
 use crate::failure::Failure;
+use crate::platform;
 
 #[derive(Default)]
 pub(super) struct Output {
@@ -36,10 +35,7 @@ pub(super) enum Written {
 impl Output {
     /// Whether the client has stopped reading.
     pub(super) fn is_shut(&self) -> bool {
-        let stdout = io::stdout();
-        let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-        let is_polled = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
-        is_polled && polled[0].any() == Some(true) || self.is_shut.load(Ordering::Relaxed)
+        platform::stdout_closes_within(0).unwrap_or(false) || self.is_shut.load(Ordering::Relaxed)
     }
 
     fn line(&self, bytes: &[u8]) {

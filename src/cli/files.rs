@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +14,7 @@ use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 use crate::limits;
+use crate::platform;
 use crate::printable::{self, shell_word};
 
 pub(super) enum ExportWriter {
@@ -27,9 +27,8 @@ pub(super) enum ExportWriter {
 impl ExportWriter {
     pub(super) fn open(path: Option<PathBuf>) -> Result<ExportWriter, Failure> {
         let Some(path) = path else {
-            let stdout = io::stdout().as_fd().try_clone_to_owned();
-            let stdout = stdout.map_err(Failure::internal)?;
-            return Ok(ExportWriter::Stream(BufWriter::new(stdout.into()), None));
+            let stdout = platform::stdout_file().map_err(Failure::internal)?;
+            return Ok(ExportWriter::Stream(BufWriter::new(stdout), None));
         };
         let is_file = path.metadata().map_or(true, |found| found.is_file());
         let opened = match is_file {

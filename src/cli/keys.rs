@@ -4,9 +4,8 @@
 mod unmatched;
 mod view;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, BufRead as _, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use crate::failure::{Failure, Kind};
 use crate::keys::{Grant, GrantWords, Key, KeyId, KeyRing, KeyState, KeyText, Refusal};
 use crate::limits::{KEY_INPUT_BYTES_MAX, KEY_OVERLAP_SECONDS_MAX};
 use crate::memory::moment::{self, Edge, Here, SpanDirection};
+use crate::platform;
 use crate::store::keys::{KeyStore, refresh};
 
 /// The variable that files and clients use for a key.
@@ -314,11 +314,8 @@ fn keep<T>(
 }
 
 fn write_new(path: &Path, text: &KeyText) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut options = platform::private_options();
+    let mut file = options.write(true).create_new(true).open(path)?;
     let line = Zeroizing::new(format!("{VARIABLE}{}\n", text.reveal()));
     let written = file
         .write_all(line.as_bytes())

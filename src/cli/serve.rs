@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use nix::sys::signal::{self, Signal};
-use nix::unistd::Pid;
 use serde_json::json;
 
 use super::output::Output;
 use crate::app::{self, App, Toolset};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
+use crate::platform;
 use crate::procedure::JournalHook;
 
 /// How to serve.
@@ -95,8 +94,7 @@ fn die_at(moment: u64) -> JournalHook {
     let seen = AtomicU64::new(0);
     Arc::new(move |_| {
         if seen.fetch_add(1, Ordering::Relaxed) + 1 == moment {
-            // No code of ours runs after this.
-            let _ = signal::kill(Pid::this(), Signal::SIGKILL);
+            platform::kill_ourselves();
         }
     })
 }

@@ -1,16 +1,14 @@
 //! A client's settings file: read once, and replaced atomically unless it has changed
 //! since. The client may write it at any time.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::OFlag;
 
 use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 use crate::limits::CLIENT_FILE_BYTES_MAX;
+use crate::platform;
 
 /// Some editors put this before UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -74,8 +72,7 @@ impl Settings {
 
     /// Replaces the file in one atomic step. Makes missing folders.
     pub(crate) fn replace(&self, text: &str) -> Result<(), Failure> {
-        let mode = self.metadata.as_ref().map(Metadata::mode);
-        if mode.is_some_and(|mode| mode & 0o200 == 0) {
+        if self.metadata.as_ref().is_some_and(platform::is_read_only) {
             return Err(unusable(&self.path, "is read-only".to_owned()));
         }
         let folder = self.path.parent().unwrap_or(Path::new("/"));
@@ -84,11 +81,7 @@ impl Settings {
             Failure::new(Kind::Unavailable, message)
                 .hint("nothing was changed; check that your account may write to that folder")
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| cannot("made", error))?;
+        platform::create_private_folder(folder).map_err(|error| cannot("made", error))?;
         let new = self.write(text).map_err(|error| cannot("written", error))?;
         self.check_unchanged()?;
         new.commit().map_err(|error| cannot("replaced", error))
@@ -150,13 +143,7 @@ fn real(path: &Path) -> Result<PathBuf, Failure> {
 
 fn open(path: &Path) -> Result<Option<(File, Vec<u8>)>, Failure> {
     let unreadable = |error: io::Error| unusable(path, format!("cannot be read: {error}"));
-    // A pipe without a writer would keep an ordinary open waiting.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path);
-    let file = match opened {
+    let file = match platform::open_at_once(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),

@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use directories::{BaseDirs, ProjectDirs};
-use nix::unistd::{User, geteuid};
 
 use crate::failure::Failure;
+use crate::platform;
 use crate::secret::Secret;
 
 /// Set by a shell's completion script: this process completes a word.
@@ -125,7 +125,7 @@ pub(crate) fn own_program() -> PathBuf {
 impl Environment {
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn of_this_process() -> Self {
-        let platform = ProjectDirs::from("", "", "mimo");
+        let project = ProjectDirs::from("", "", "mimo");
         let account = BaseDirs::new();
         // A client without a value for a variable may pass it empty.
         let desktop = DESKTOP.iter();
@@ -139,11 +139,13 @@ impl Environment {
         Environment {
             variables: variables.collect(),
             desktop: desktop.filter(|(_, value)| !value.is_empty()).collect(),
-            config_folder: platform.as_ref().map(|dirs| dirs.config_dir().to_owned()),
-            data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
+            config_folder: project.as_ref().map(|dirs| dirs.config_dir().to_owned()),
+            data_folder: project
+                .as_ref()
+                .map(|dirs| dirs.data_local_dir().to_owned()),
             temporary_folder: std::env::temp_dir(),
             executable: std::env::current_exe().ok(),
-            account_folder: Some(|| Some(User::from_uid(geteuid()).ok()??.dir)),
+            account_folder: Some(platform::account_folder),
             home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
             settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
             programs_data_folder: account.as_ref().map(|dirs| dirs.data_dir().to_owned()),

@@ -1,21 +1,17 @@
 //! Folders and files that only their owner may read, because Mimo stores what people
 //! say.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::failure::{Failure, Kind};
+use crate::platform;
 
 /// Creates `path` and its missing parents, each with mode 0700. An existing folder
 /// keeps its mode, which its owner may have chosen.
 pub(crate) fn private_folder(path: &Path) -> Result<(), Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| cannot("make the folder", path, error))
+    platform::create_private_folder(path).map_err(|error| cannot("make the folder", path, error))
 }
 
 /// Opens `path` for appending, makes it with mode 0600 where it is missing.
@@ -25,10 +21,10 @@ pub(crate) fn private_file(path: &Path) -> Result<File, Failure> {
     if let Some(folder) = path.parent() {
         private_folder(folder)?;
     }
-    OpenOptions::new()
+    let mut options = platform::private_options();
+    options
         .append(true)
         .create(true)
-        .mode(0o600)
         .open(path)
         .map_err(|error| cannot("write the file", path, error))
 }

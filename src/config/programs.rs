@@ -120,6 +120,7 @@ fn numbers(name: &str) -> Vec<u64> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn newest_version_of_each_manager_comes_first() {
         let home = tempfile::tempdir().expect("a folder");

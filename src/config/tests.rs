@@ -77,6 +77,7 @@ fn flag_beats_variable_beats_file_beats_default() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_data_folder_flag_also_overrides_the_database_variable() {
     let home = tempfile::tempdir().expect("a temporary folder");
@@ -191,6 +192,7 @@ fn the_file_sets_every_key() {
     assert_eq!(settings.skills.secrets, ["MY_KEY"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn skills_take_variables_and_print_no_secret() {
     let home = home_with("[skills]\nsecrets = [\"MY_KEY\", \"OTHER\"]\npath = [\"/opt/bin\"]\n");
@@ -474,6 +476,7 @@ fn a_fence_by_flag_or_file_narrows_the_grants() {
     assert_eq!(grants("fence = true", false), Grants::fenced("website"));
 }
 
+#[cfg(unix)]
 #[test]
 fn folders_and_files_of_mimo_are_private() {
     use std::os::unix::fs::PermissionsExt;

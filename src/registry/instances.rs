@@ -268,6 +268,7 @@ mod tests {
         assert_eq!(fs::read_dir(path).expect("a folder").count(), 0);
     }
 
+    #[cfg(unix)]
     #[test]
     fn folder_that_is_missing_has_no_mimos_and_others_fail() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -283,6 +284,7 @@ mod tests {
         assert_eq!(failed.kind(), io::ErrorKind::IsADirectory);
     }
 
+    #[cfg(unix)]
     #[test]
     fn answer_without_a_folder_is_dropped() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -2,7 +2,7 @@
 //! started. One private file in the data folder that all Mimos share.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::replace;
 use crate::limits;
+use crate::platform;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Expose, Identity, SkillName, SkillSpec};
 
@@ -146,11 +147,8 @@ pub(super) fn read_bounded(path: &Path) -> Option<String> {
 
 /// Opens an empty file that only this user can read.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let mut options = platform::private_options();
+    options.write(true).create(true).truncate(true).open(path)
 }
 
 #[cfg(test)]

@@ -93,10 +93,16 @@ mod tests {
             only_root(&to_raw_value(&json!({ "roots": roots })).expect("JSON"))
         };
         for (uri, expected) in [
+            #[cfg(unix)]
             ("file:///home/ada/website", Some("website")),
+            #[cfg(unix)]
             ("file:///home/ada/website/", Some("website")),
+            #[cfg(unix)]
             ("file:///home/ada/two%20words", Some("two words")),
+            #[cfg(windows)]
+            ("file:///c%3A/Users/ada/website", Some("website")),
             ("file:///C:/work/b%C3%BCro", Some("b\u{fc}ro")),
+            #[cfg(unix)]
             ("file://localhost/srv/app", Some("app")),
             ("file:///", None),
             ("file://host", None),

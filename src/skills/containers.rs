@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::child::Child;
-use super::sandbox::{folder, private_folder};
+use super::sandbox::folder;
 use super::sandbox_process::{LayerReports, Starter};
 use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::platform::create_private_folder;
 
 /// The argument that the docker policy adds, without its value.
 const CIDFILE: &str = "--cidfile=";
@@ -79,7 +80,7 @@ impl ContainerRun {
             let folder = runs.join(&name);
             // Locked before it is visible, so that nobody takes it for a dead run's.
             let part = runs.join(format!(".{name}"));
-            private_folder(&part)?;
+            create_private_folder(&part)?;
             let lock = File::create(part.join("lock"))?;
             lock.lock()?;
             // A rename onto an empty folder would succeed; no run's folder is empty.

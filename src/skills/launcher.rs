@@ -3,24 +3,22 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::sandbox;
 use crate::failure::{Failure, Kind};
+use crate::platform::without_our_signals;
 
 /// Starts Mimo as the supervisor of a sandbox, with `control` as its stdin. Spawns rather
 /// than forks: a fork would copy the page tables of a large gateway.
 #[allow(clippy::disallowed_methods)]
-pub(super) fn start_supervisor(executable: &Path, control: OwnedFd) -> io::Result<Child> {
-    Command::new(executable)
-        .arg(sandbox::ARGUMENT)
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub(super) fn start_supervisor(executable: &Path, control: Stdio) -> io::Result<Child> {
+    without_our_signals(&mut Command::new(executable))
+        .arg(super::sandbox::ARGUMENT)
         .env_clear()
         .current_dir("/")
-        .process_group(0)
-        .stdin(Stdio::from(control))
+        .stdin(control)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -43,12 +41,11 @@ pub(crate) fn open_on_desktop(
     variables: &[(&'static str, OsString)],
 ) -> io::Result<()> {
     let variables = variables.iter().map(|(name, value)| (name, value));
-    let mut child = Command::new(opener)
+    // A browser may start with this.
+    let mut child = without_our_signals(&mut Command::new(opener))
         .arg(file)
         .env_clear()
         .envs(variables)
-        // Ctrl-C is for Mimo, not for a browser that starts with this.
-        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -4,7 +4,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::spec::SkillName;
 use crate::clock::Clock;
 use crate::limits;
+use crate::platform::{file_id, file_id_at};
 use crate::telemetry::RotatingFile;
 
 /// The folder of the logs.
@@ -241,9 +241,9 @@ impl Reader {
     }
 
     fn has_rotated(&self) -> bool {
-        let ours = self.file.as_ref().map(|file| file.get_ref().metadata());
-        match (ours, self.path.metadata()) {
-            (Some(Ok(ours)), Ok(now)) => (ours.ino(), ours.dev()) != (now.ino(), now.dev()),
+        let ours = self.file.as_ref().map(|file| file_id(file.get_ref()));
+        match (ours, file_id_at(&self.path)) {
+            (Some(Ok(ours)), Ok(now)) => ours != now,
             _ => false,
         }
     }

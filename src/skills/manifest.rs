@@ -127,6 +127,7 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     };
     for ((key, node), name) in entries.into_iter().zip(names) {
         let read = match name.clone() {
+            Some(_) if rules.no_sandbox => Err(vec![without_sandbox()]),
             Some(name) => entry::read(key, name, &node.value(), rules),
             None => Err(vec![nameless(key)]),
         };
@@ -176,6 +177,14 @@ pub(crate) fn entries(root: &Node) -> Result<Vec<&(String, Node)>, Vec<Refusal>>
     };
     entries.retain(|(_, node)| !form.0.is_empty() || is_server(node));
     Ok(entries)
+}
+
+fn without_sandbox() -> Refusal {
+    Refusal::new(
+        Class::Command,
+        "Mimo runs skills on Linux and macOS only, where it has a sandbox for them",
+        "put this server into the client's own settings, beside Mimo",
+    )
 }
 
 fn nameless(key: &str) -> Refusal {
@@ -265,5 +274,33 @@ pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
             )
             .below(&keys.iter().map(|key| format!("/{key}")).collect::<String>()),
         ]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_a_sandbox_takes_no_entry() {
+        let rules = Rules {
+            no_sandbox: true,
+            ..Rules::default()
+        };
+        let text = br#"{"mcpServers": {
+            "files": {"command": "npx", "args": ["-y", "files"]},
+            "off": {"command": "npx", "disabled": true}
+        }}"#;
+        let manifest = check(text, &rules).expect("a manifest");
+        assert!(manifest.skills.is_empty());
+        let [refused] = manifest.refused.as_slice() else {
+            panic!("not one: {:#?}", manifest.refused);
+        };
+        let [refusal] = refused.refusals.as_slice() else {
+            panic!("not one: {refused:#?}");
+        };
+        let said = refusal.to_string();
+        assert!(said.contains("on Linux and macOS only"), "{said}");
+        assert!(refusal.fix.contains("the client's own settings"));
     }
 }

@@ -2,9 +2,8 @@
 //! private folders, where no skill can reach it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::spec::{Grant, SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 use crate::files;
+use crate::platform;
 
 /// Held while a record is read and written. No skill can have this name.
 const LOCK: &str = ".lock";
@@ -126,10 +126,9 @@ impl Records {
     }
 
     fn lock(&self) -> io::Result<File> {
-        let mut folder = fs::DirBuilder::new();
-        folder.recursive(true).mode(0o700).create(&self.0)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
+        platform::create_private_folder(&self.0)?;
+        let mut options = platform::private_options();
+        options.write(true).create(true).truncate(false);
         let lock = options.open(self.0.join(LOCK))?;
         lock.lock()?;
         Ok(lock)
@@ -212,34 +211,15 @@ impl Place {
                 return Err(io::Error::new(error.kind(), message));
             }
         };
-        let found = path.symlink_metadata()?;
-        let folder = match found.is_dir() {
-            true => Some(Folder {
-                device: device(&path, &found)?,
-                inode: found.ino(),
-            }),
+        let folder = match path.symlink_metadata()?.is_dir() {
+            true => {
+                let (device, inode) = platform::lasting_file_id_at(&path)?;
+                Some(Folder { device, inode })
+            }
             false => None,
         };
         Ok(Some(Place { path, folder }))
     }
-}
-
-/// Distinguishes folders with the same inode.
-#[cfg(target_os = "linux")]
-fn device(path: &Path, found: &Metadata) -> io::Result<u64> {
-    // btrfs, overlayfs and nfs get their devices in the order in which they are
-    // mounted, all with the major number 0.
-    if nix::sys::stat::major(found.dev()) != 0 {
-        return Ok(found.dev());
-    }
-    Ok(nix::sys::statvfs::statvfs(path)?.filesystem_id())
-}
-
-/// Volumes of macOS get their numbers in the order in which they are mounted, and have no
-/// other. An inode of APFS is never used again.
-#[cfg(not(target_os = "linux"))]
-fn device(_path: &Path, _found: &Metadata) -> io::Result<u64> {
-    Ok(0)
 }
 
 impl MovedGrant {

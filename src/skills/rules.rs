@@ -27,6 +27,8 @@ pub struct Rules {
     pub fetching: BTreeMap<String, String>,
     /// The expansion of `~/`.
     pub home: Option<PathBuf>,
+    /// The system has no sandbox: no entry is taken.
+    pub no_sandbox: bool,
     /// Mimo's own files and folders, which no skill may reach.
     pub protected: Vec<PathBuf>,
 }

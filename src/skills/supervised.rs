@@ -1,7 +1,7 @@
 //! Starts the sandbox of a skill: Mimo itself as its supervisor, and the pipes.
 
 use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child;
@@ -14,6 +14,7 @@ use super::sandbox::{
 use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
 use crate::limits::SANDBOX_REPORT_BYTES_MAX;
+use crate::platform::create_private_folder;
 
 /// How a skill is launched, besides what its spec says.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,7 @@ pub fn launch(spec: &SkillSpec, settings: &LaunchSettings<'_>) -> Result<Launche
     policy.strict = settings.strict;
     for (variable, folder) in sandbox::policy::OWN_FOLDERS {
         let folder = settings.state_folder.join(folder);
-        sandbox::private_folder(&folder).map_err(|error| {
+        create_private_folder(&folder).map_err(|error| {
             Failure::new(
                 Kind::Unavailable,
                 format!(
@@ -81,7 +82,7 @@ pub(super) fn launch_policy(executable: &Path, policy: &Policy) -> Result<Launch
         let (their_stdin, stdin) = io::pipe()?;
         let (stdout, their_stdout) = io::pipe()?;
         let (stderr, their_stderr) = io::pipe()?;
-        let child = launcher::start_supervisor(executable, theirs.into())?;
+        let child = launcher::start_supervisor(executable, OwnedFd::from(theirs).into())?;
         // From here on dropping this ends the process.
         let process = Supervised { child, control };
         let pipes = [

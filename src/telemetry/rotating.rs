@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::{private_file, private_folder};
 use crate::failure::Failure;
 use crate::meter::calls::LOG_DROPPED;
+use crate::platform::{file_id, file_id_at};
 
 /// The newest events are in `NAME`, older ones in `NAME.1`, `NAME.2` and so on.
 pub(crate) struct RotatingFile {
@@ -60,10 +60,8 @@ impl RotatingFile {
         let name = &self.name;
         let newest = self.folder.join(name);
         // Another Mimo may have rotated it already.
-        let ours = full.metadata()?;
-        let same = newest
-            .metadata()
-            .is_ok_and(|now| now.ino() == ours.ino() && now.dev() == ours.dev());
+        let ours = file_id(full)?;
+        let same = file_id_at(&newest).is_ok_and(|now| now == ours);
         if same {
             for number in (1..self.files_max).rev() {
                 let from = match number {

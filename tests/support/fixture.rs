@@ -75,6 +75,7 @@ impl Fixture {
             inherited: BTreeMap::from([("TZ".into(), "UTC".into())]),
             fetching: BTreeMap::new(),
             home: Some(self.path("home")),
+            no_sandbox: false,
             protected: vec![self.path("config"), self.path("data")],
         }
     }

@@ -2,15 +2,12 @@
 //! the other Mimos.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use nix::unistd::{AccessFlags, access};
 
 use super::{Finding, State};
 use crate::config::{Config, Environment};
-use crate::files::free_bytes;
 use crate::limits::{DISK_FREE_BYTES_GOOD, DISK_FREE_BYTES_MIN};
+use crate::platform;
 use crate::printable::shell_word;
 use crate::registry::instances;
 
@@ -51,7 +48,7 @@ pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
         // The first write creates it.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let above = existing(path);
-            return match may_write(&above) {
+            return match platform::may_write_in_folder(&above) {
                 true => Finding::new(name, State::Ok, format!("{shown}, not made yet")),
                 false => {
                     let why = format!("{shown} cannot be made: {} is not yours", above.display());
@@ -74,16 +71,12 @@ pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
         return Finding::new(name, State::Failed, format!("{shown} is not a folder"))
             .next(format!("rename that file: `mv {word} {word}.old`"));
     }
-    if !may_write(path) {
+    if !platform::may_write_in_folder(path) {
         return Finding::new(name, State::Failed, format!("{shown} cannot be written")).next(
             format!("as its owner: `chmod u+rwx {word}`, or give it to your account"),
         );
     }
     Finding::new(name, State::Ok, shown.to_string())
-}
-
-fn may_write(folder: &Path) -> bool {
-    access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
 /// The nearest existing ancestor.
@@ -98,7 +91,7 @@ pub(super) fn database_file(config: &Config) -> Option<Finding> {
     let found = path.metadata().ok()?;
     let (name, shown) = ("database file", path.display());
     let word = shell_word(&path.to_string_lossy());
-    if access(path.as_path(), AccessFlags::R_OK | AccessFlags::W_OK).is_err() {
+    if !platform::may_read_and_write(path) {
         return Some(
             Finding::new(
                 name,
@@ -110,9 +103,14 @@ pub(super) fn database_file(config: &Config) -> Option<Finding> {
             )),
         );
     }
-    Some(match found.mode() & 0o077 {
-        0 => Finding::new(name, State::Ok, format!("{shown}, yours alone")),
-        _ => Finding::new(
+    Some(match platform::is_open_to_others(&found) {
+        Some(false) => Finding::new(name, State::Ok, format!("{shown}, yours alone")),
+        None => Finding::new(
+            name,
+            State::Ok,
+            format!("{shown}, open to those who may open its folder"),
+        ),
+        Some(true) => Finding::new(
             name,
             State::Partial,
             format!("other accounts may open {shown}"),
@@ -123,7 +121,7 @@ pub(super) fn database_file(config: &Config) -> Option<Finding> {
 
 pub(super) fn disk(config: &Config) -> Option<Finding> {
     let folder = existing(&config.data_folder);
-    let free = free_bytes(&folder)?;
+    let free = platform::free_bytes(&folder)?;
     let why = format!(
         "{} MB free for {}",
         free / 1_000_000,
@@ -140,7 +138,7 @@ pub(super) fn disk(config: &Config) -> Option<Finding> {
 /// SQLite's log needs memory that all its users share, which no network folder has.
 pub(super) fn file_system(config: &Config) -> Option<Finding> {
     let folder = existing(config.database.parent()?);
-    let kind = file_system_of(&folder)?;
+    let kind = platform::file_system(&folder)?;
     Some(match is_network(&kind) {
         false => Finding::new("file system", State::Ok, format!("{kind}, on this machine")),
         true => {
@@ -160,34 +158,6 @@ fn is_network(kind: &str) -> bool {
     NETWORK.contains(&kind) || NETWORK_FUSE.contains(&kind)
 }
 
-#[cfg(target_os = "linux")]
-fn file_system_of(folder: &Path) -> Option<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    mounted(&mounts, &folder.canonicalize().ok()?)
-}
-
-#[cfg(target_os = "macos")]
-fn file_system_of(folder: &Path) -> Option<String> {
-    let found = nix::sys::statfs::statfs(folder).ok()?;
-    Some(found.filesystem_type_name().to_owned())
-}
-
-/// The type of the file system that `mounts` (a `mountinfo` of proc) has at `path`.
-#[cfg(any(target_os = "linux", test))]
-fn mounted(mounts: &str, path: &Path) -> Option<String> {
-    let mut best: Option<(usize, &str)> = None;
-    for line in mounts.lines() {
-        let (before, after) = line.split_once(" - ")?;
-        let point = before.split(' ').nth(4)?.replace("\\040", " ");
-        let depth = Path::new(&point).components().count();
-        // A later mount hides an earlier one at the same place.
-        if path.starts_with(&point) && best.is_none_or(|(deepest, _)| depth >= deepest) {
-            best = Some((depth, after.split(' ').next()?));
-        }
-    }
-    best.map(|(_, kind)| kind.to_owned())
-}
-
 /// The `mimo` that a shell starts.
 pub(super) fn on_path(environment: &Environment) -> Finding {
     let name = "PATH";
@@ -199,10 +169,13 @@ pub(super) fn on_path(environment: &Environment) -> Finding {
         )
         .next("install Mimo again");
     };
+    let program = format!("mimo{}", std::env::consts::EXE_SUFFIX);
     let folders = environment.program_folders.iter();
-    let mut found = folders.map(|folder| folder.join("mimo"));
+    let mut found = folders.map(|folder| folder.join(&program));
+    // On Windows a path without links has another form than the one that was given.
+    let is_own = |first: &Path| first.canonicalize().ok() == own.canonicalize().ok();
     match found.find(|program| program.is_file()) {
-        Some(first) if first.canonicalize().ok().as_ref() == Some(own) => Finding::new(
+        Some(first) if is_own(&first) => Finding::new(
             name,
             State::Ok,
             format!("a shell starts {}", first.display()),
@@ -264,22 +237,14 @@ mod tests {
 
     #[test]
     fn network_folders_are_told_from_disks() {
-        let mounts = "\
-22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-30 22 0:40 / /home/me/team\\040drive rw shared:5 - nfs4 server:/x rw
-31 22 0:41 / /mnt rw - tmpfs none rw
-32 31 0:42 / /mnt rw - fuse.sshfs me@host: rw
-33 22 0:43 / /mnt/c rw - 9p drvfs rw
-";
-        for (path, kind, is_remote) in [
-            ("/home/me/.local/share/mimo", "ext4", false),
-            ("/home/me/team drive/mimo", "nfs4", true),
-            ("/home/me/team drives", "ext4", false),
-            ("/mnt/data", "fuse.sshfs", true),
-            ("/mnt/c/Users", "9p", true),
+        for (kind, is_remote) in [
+            ("ext4", false),
+            ("tmpfs", false),
+            ("nfs4", true),
+            ("fuse.sshfs", true),
+            ("9p", true),
         ] {
-            let found = mounted(mounts, Path::new(path)).expect("a mount");
-            assert_eq!((&*found, is_network(&found)), (kind, is_remote), "{path}");
+            assert_eq!(is_network(kind), is_remote, "{kind}");
         }
     }
 }

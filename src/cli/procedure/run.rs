@@ -14,6 +14,7 @@ use crate::cli::output::{Exit, Output, truncate};
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::platform;
 use crate::printable;
 use crate::procedure::definition::LATEST;
 use crate::procedure::journal::Decision;
@@ -310,18 +311,15 @@ pub(super) async fn approve(
         return Err(Failure::new(Kind::Cancelled, "nothing was decided").into());
     }
     procedures
-        .decide(grants, id, decision, &user_name(), &arguments.note)
+        .decide(
+            grants,
+            id,
+            decision,
+            &platform::user_name(),
+            &arguments.note,
+        )
         .await?;
     let root = procedures.root_of(grants, id).await?;
     procedures.resume(grants, &root).await?;
     follow(procedures, grants, &root, output).await
-}
-
-/// The account name of the user at the terminal.
-fn user_name() -> String {
-    let uid = nix::unistd::Uid::current();
-    match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        _ => format!("uid {uid}"),
-    }
 }

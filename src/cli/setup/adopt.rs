@@ -13,6 +13,7 @@ use crate::clients::Client;
 use crate::clients::file::Settings;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::skills::sandbox;
 
 /// The suffix of the copy's name.
 pub(super) const COPY: &str = ".before-mimo";
@@ -35,7 +36,7 @@ pub(super) fn adopt(
     options: &Options<'_>,
     output: &Output,
 ) -> Result<(Imported, String)> {
-    if !cfg!(any(target_os = "linux", target_os = "macos")) {
+    if !sandbox::IS_AVAILABLE {
         let message = "Mimo runs other servers on Linux and macOS only";
         let hint = "the file is unchanged; leave out --adopt";
         return Err(Failure::new(Kind::Refused, message).hint(hint).into());

@@ -161,6 +161,7 @@ pub(super) fn passing_place(command: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn entry_names_the_link_that_an_update_of_homebrew_keeps() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Result;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::json;
 
 use super::refusals::report_refusals;
@@ -17,6 +14,7 @@ use crate::config::Config;
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::platform;
 use crate::printable;
 use crate::skills::logs::{self, Entry, Reader, What};
 use crate::skills::manifest;
@@ -67,14 +65,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
 
 /// Waits before the next poll; ends the command once the reader of stdout has left.
 fn wait_for_more() -> Result<()> {
-    let stdout = io::stdout();
-    // No events are asked for: poll reports the closed reader anyway.
-    let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-    match poll(&mut reader, limits::SKILL_LOG_POLL_MILLIS) {
-        Ok(_) if reader[0].any() == Some(true) => Err(Exit(0).into()),
-        // SIGSTOP and SIGCONT interrupt the wait: poll at once.
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(error) => Err(io::Error::from(error).into()),
+    match platform::stdout_closes_within(limits::SKILL_LOG_POLL_MILLIS)? {
+        true => Err(Exit(0).into()),
+        false => Ok(()),
     }
 }
 

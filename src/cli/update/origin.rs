@@ -113,6 +113,14 @@ impl Origin {
                 });
                 both.unwrap_or_default()
             }
+            Origin::Archive if cfg!(windows) => {
+                const ARCHIVE: &str = "mimo-x86_64-pc-windows-gnu.tar.gz";
+                let fetch = |folder| {
+                    let address = shell_word(&format!("{folder}/{ARCHIVE}"));
+                    vec![format!("curl -fLO {address}"), format!("tar -xf {ARCHIVE}")]
+                };
+                folder.map(fetch).unwrap_or_default()
+            }
             Origin::Archive => {
                 let script = folder.map(|folder| {
                     let script = shell_word(&format!("{folder}/install.sh"));
@@ -275,6 +283,7 @@ mod tests {
         (origin, commands)
     }
 
+    #[cfg(unix)]
     #[test]
     fn each_way_of_installing_is_found_with_its_commands() {
         let wheel = "v/lib/python3.12/site-packages/mimo_mcp-0.1.0.dist-info/INSTALLER";

@@ -23,11 +23,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, sleep, timeout};
 
-use super::sandbox::private_folder;
 use super::sandbox_process::Starter;
 use super::spec::{Package, Registry, SkillSpec};
 use super::versions;
 use crate::failure::{Failure, Kind};
+use crate::platform::create_private_folder;
 use crate::{files, limits};
 use step::{Step, TREE};
 use tree::Tree;
@@ -235,7 +235,7 @@ impl Installer {
             Failure::new(Kind::Unavailable, message)
                 .hint("check the disk's free space, and that your account may write there")
         };
-        private_folder(&folder).map_err(unusable)?;
+        create_private_folder(&folder).map_err(unusable)?;
         let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
         // Waits for another process that installs the same; the kernel frees the lock
         // of one that is killed. A blocking wait would outlast a Mimo that ends.
@@ -252,7 +252,7 @@ impl Installer {
         }
         self.remove_rest(&folder, package);
         let partial = folder.join(format!("{PARTIAL}{}", std::process::id()));
-        private_folder(&partial).map_err(unusable)?;
+        create_private_folder(&partial).map_err(unusable)?;
         let made = self.make(package, &partial, progress).await;
         let made = made.and_then(|(made, mut installed)| {
             installed.tree = tree_name(&folder, &installed.version);
@@ -285,7 +285,7 @@ impl Installer {
         let sign_in = netrc::of(home, &asked);
         let new = |name: &str| {
             let folder = partial.join(name);
-            private_folder(&folder).map_err(Failure::internal)?;
+            create_private_folder(&folder).map_err(Failure::internal)?;
             Ok::<_, Failure>(folder)
         };
         let own = new(OWN)?;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -106,7 +105,11 @@ fn place(path: &Path) -> Option<PathBuf> {
     }
     let (parent, name) = (path.parent()?, path.file_name()?);
     let is_its = |entry: std::io::Result<fs::DirEntry>| {
-        entry.is_ok_and(|entry| entry.file_name().as_bytes().starts_with(name.as_bytes()))
+        entry.is_ok_and(|entry| {
+            let other = entry.file_name();
+            let other = other.as_encoded_bytes();
+            other.starts_with(name.as_encoded_bytes())
+        })
     };
     match fs::read_dir(parent).ok()?.all(is_its) {
         true => Some(parent.to_owned()),

@@ -1,14 +1,12 @@
 //! Reads the manifest's file so that neither a pipe nor another account's link
 //! can mislead us.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
-
 use crate::limits::SKILLS_FILE_BYTES_MAX;
+use crate::platform;
 use crate::skills::refusal::{Class, Refusal};
 
 /// The bytes of the file; `None` where it is missing.
@@ -20,13 +18,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
             "check whether your account may read it",
         )
     };
-    // Opening a pipe without a writer would block.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path);
-    let file = match opened {
+    let file = match platform::open_at_once(path) {
         Ok(file) => file,
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() =>
@@ -66,14 +58,13 @@ fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
             "put a file there, or name another one with SKILLS_PATH".into(),
         );
     }
-    let us = nix::unistd::geteuid().as_raw();
-    if found.uid() != us && found.uid() != 0 {
+    if platform::is_of_another_account(&found) {
         return refused(
             "belongs to another account, which could make Mimo run anything",
             format!("make your own copy of {}", path.display()),
         );
     }
-    if found.mode() & 0o022 != 0 {
+    if platform::others_may_write(&found) {
         return refused(
             "others can write it, and could make Mimo run anything",
             format!("chmod go-w {}", path.display()),
@@ -83,9 +74,7 @@ fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
         .parent()
         .map(Path::to_owned)
         .unwrap_or_else(|| PathBuf::from("/"));
-    let mode = folder.metadata().map_err(look)?.mode();
-    // In a sticky folder others cannot replace our files.
-    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+    if platform::anyone_may_replace_in(&folder.metadata().map_err(look)?) {
         return refused(
             "anyone can replace it, because its folder is writable by all",
             format!("chmod o-w {}", folder.display()),

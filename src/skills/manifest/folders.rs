@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Skill;
 use crate::limits::SKILL_TEXT_BYTES_MAX;
+use crate::platform;
 use crate::skills::policy::without_dots;
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
@@ -199,11 +200,7 @@ fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
             }
         }
     }
-    // The range of people's accounts: useradd's defaults.
-    const PEOPLE: std::ops::Range<u32> = 1_000..60_000;
-    let us = nix::unistd::geteuid().as_raw();
-    let is_other = |id: u32| id != us && (id == 0 || PEOPLE.contains(&id));
-    let other = homes_of(is_other);
+    let other = platform::homes().others;
     let other = other.iter().find(|home| meets(home));
     other.map(|home| format!("reaches {}, the home of another account", home.display()))
 }
@@ -211,27 +208,13 @@ fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
 /// The home folders of this account, by its environment and by the machine: a snap, a
 /// service or sudo may have set HOME to another one.
 fn own_homes(rules: &Rules) -> Vec<PathBuf> {
-    let us = nix::unistd::geteuid().as_raw();
-    let mut homes = homes_of(|id| id == us);
+    let mut homes = platform::homes().own;
     if let Some(home) = &rules.home
         && !homes.contains(home)
     {
         homes.push(home.clone());
     }
     homes
-}
-
-/// The home folders of the accounts of this machine with these ids.
-fn homes_of(is_meant: impl Fn(u32) -> bool) -> Vec<PathBuf> {
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let home = |line: &str| {
-        let mut fields = line.split(':').skip(2);
-        let id: u32 = fields.next()?.parse().ok()?;
-        let home = fields.nth(2)?;
-        // "/" is the home of many accounts that nobody uses.
-        (is_meant(id) && home.starts_with('/') && home != "/").then(|| PathBuf::from(home))
-    };
-    accounts.lines().filter_map(home).collect()
 }
 
 /// Refuses grants that a skill could turn into others: those inside a folder that

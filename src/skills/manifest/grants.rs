@@ -1,11 +1,11 @@
 //! The default permissions of an entry without `sandbox`: files or network, never both.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::data;
 use super::folders::{Access, Asked, allowed, widest};
+use crate::platform;
 use crate::skills::policy::is_of_windows;
 use crate::skills::refusal::shown;
 use crate::skills::rules::Rules;
@@ -106,7 +106,7 @@ pub(super) fn working_folder(
                 shown(text)
             ))
         }
-        None if found.uid() != nix::unistd::geteuid().as_raw() => {
+        None if !platform::is_own(&found) => {
             Err(format!("{} belongs to another account", shown(text)))
         }
         _ => Ok(grant),

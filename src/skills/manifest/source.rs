@@ -106,7 +106,7 @@ fn stamp(read: &Read) -> Stamp {
     digest.finalize().into()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

@@ -1,11 +1,10 @@
 //! Checks that no other account can change a file: each link is followed and each
 //! folder above is checked.
 
-use std::fs::Metadata;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::platform;
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 use crate::skills::sandbox::ROOT_GROUPS;
@@ -22,8 +21,6 @@ pub(super) struct Trusted {
 
 /// Folders that every skill can read.
 const PROFILE: [&str; 4] = ["/usr", "/bin", "/lib", "/opt"];
-const ANYONE_WRITES: u32 = 0o002;
-const GROUP_WRITES: u32 = 0o020;
 
 /// Checks that `path` is a regular file that only this user and root can change,
 /// and that it is executable where that is required.
@@ -71,7 +68,7 @@ pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trust
             "name the program itself",
         );
     }
-    if executable && found.mode() & 0o111 == 0 {
+    if executable && !platform::is_executable(&found) {
         return refused(
             format!("{} is not executable", shown(&text)),
             "name a program, or make it one with chmod +x",
@@ -81,7 +78,7 @@ pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trust
     // each link are checked like those of the file.
     for each in steps(path) {
         let metadata = each.symlink_metadata().map_err(unreadable)?;
-        if let Some(why) = changeable(&metadata) {
+        if let Some(why) = platform::why_others_can_change(&metadata, ROOT_GROUPS) {
             return refused(
                 format!(
                     "{} cannot be trusted: {} {why}",
@@ -141,30 +138,6 @@ pub(in crate::skills) fn without_dots(path: &Path) -> PathBuf {
         }
     }
     out
-}
-
-/// Why another account could change the file, if one could.
-fn changeable(metadata: &Metadata) -> Option<String> {
-    let us = nix::unistd::geteuid().as_raw();
-    if metadata.uid() != 0 && metadata.uid() != us {
-        return Some(format!(
-            "belongs to another account (user {})",
-            metadata.uid()
-        ));
-    }
-    // The mode of a link has no meaning; its folder decides.
-    if metadata.is_symlink() {
-        return None;
-    }
-    if metadata.mode() & ANYONE_WRITES != 0 {
-        return Some("can be changed by anyone".into());
-    }
-    let gid = metadata.gid();
-    // Many systems give each account a private group with the same id.
-    let own_group =
-        ROOT_GROUPS.contains(&gid) || (gid == us && nix::unistd::getegid().as_raw() == gid);
-    (metadata.mode() & GROUP_WRITES != 0 && !own_group)
-        .then(|| format!("can be changed by the group {gid}"))
 }
 
 /// The paths besides the default profile that a program must read to start: its

@@ -15,7 +15,7 @@ mod files;
 pub mod policy;
 #[cfg_attr(not(any(test, target_os = "macos")), allow(dead_code))]
 mod seatbelt;
-#[cfg(any(test, target_os = "macos"))]
+#[cfg(any(all(test, unix), target_os = "macos"))]
 #[cfg_attr(not(target_os = "macos"), allow(dead_code))]
 mod size;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
@@ -23,7 +23,13 @@ mod size;
 #[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "none.rs")]
 mod system;
 
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+pub(super) use system::ROOT_GROUPS;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 pub use system::*;
+
+/// Whether skills run on this system.
+pub(crate) const IS_AVAILABLE: bool = cfg!(any(target_os = "linux", target_os = "macos"));
 
 /// The hidden argument that makes this program the supervisor of a sandbox.
 pub const ARGUMENT: &str = "__sandbox";
@@ -40,12 +46,4 @@ pub fn main() -> std::process::ExitCode {
     // There is no other way to report it.
     let _ = std::io::stderr().write_all(message.as_bytes());
     ExitCode::from(2)
-}
-
-/// Creates a folder that only its owner can open.
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-pub(super) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let mut folder = std::fs::DirBuilder::new();
-    folder.recursive(true).mode(0o700).create(path)
 }

@@ -310,5 +310,5 @@ fn filter(kind: &str, path: &Path) -> Result<String, String> {
     Ok(format!("({kind} \"{text}\")"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -5,8 +5,8 @@ use std::fs::{self, ReadDir};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::files::free_bytes;
 use crate::limits::{SANDBOX_FOLDER_DEPTH_MAX, SANDBOX_WALK_ENTRIES_MAX};
+use crate::platform::free_bytes;
 
 /// The space of a file beside its contents.
 const ENTRY_BYTES: u64 = 512;

@@ -346,6 +346,7 @@ mod tests {
             ("postgresql://a:b@db.example/mimo", SslMode::Require),
             ("postgresql://a:b@localhost/mimo", SslMode::Disable),
             ("postgresql://a@[::1]:5433/mimo", SslMode::Disable),
+            #[cfg(unix)]
             (
                 "postgresql://a@/mimo?host=/run/postgresql",
                 SslMode::Disable,

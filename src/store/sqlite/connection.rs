@@ -11,6 +11,7 @@ use super::extension::register_sqlite_vec;
 use super::worker::file_at;
 use super::{checksum, codes, derived, features, graph, lock_wait, mark, trust};
 use crate::limits;
+use crate::platform;
 use crate::store::StoreError;
 
 /// "Mimo" in ASCII: marks the file as ours (`PRAGMA application_id`).
@@ -229,14 +230,13 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
 /// mode. An existing file is not opened: closing it again would release every POSIX
 /// lock of this process on it, SQLite's included.
 pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
     if path.exists() {
         return Ok(());
     }
-    std::fs::OpenOptions::new()
+    let mut options = platform::private_options();
+    options
         .create(true)
         .append(true)
-        .mode(0o600)
         .open(path)
         .map(|_| ())
         .map_err(|error| StoreError::Unavailable {

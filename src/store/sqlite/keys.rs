@@ -282,6 +282,7 @@ mod tests {
     }
 
     /// A backup that is restored under a running Mimo brings other keys.
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_replaced_file_is_read_again() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -3,18 +3,16 @@
 //! backup, and that of another database replaces everything. So each write changes a
 //! mark, which is then in the log, and the file has the mark of its last checkpoint.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use memchr::memmem;
-use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::files::with_ending;
 use crate::limits;
+use crate::platform::may_write;
 use crate::store::StoreError;
 
 /// No text has these bytes, because they are not UTF-8.
@@ -200,26 +198,24 @@ fn mark_without_log(path: &Path) -> rusqlite::Result<Option<Mark>> {
 
 /// Whether the file and its folder take no writes, and no log is there to be read.
 pub(super) fn is_read_only(path: &Path) -> bool {
-    let takes_writes = |path: &Path| access(path, AccessFlags::W_OK).is_ok();
-    let folder = path.parent().is_some_and(takes_writes);
-    !(folder && takes_writes(path)) && log_is_empty(path)
+    let folder = path.parent().is_some_and(may_write);
+    !(folder && may_write(path)) && log_is_empty(path)
 }
 
 /// Opens the file alone, without locks and without its log.
 pub(super) fn open_without_log(path: &Path) -> rusqlite::Result<Connection> {
-    let mut uri = OsString::from("file:");
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
-    for byte in path.as_os_str().as_bytes() {
-        match plain(byte) {
-            true => uri.push(OsString::from_vec(vec![*byte])),
-            false => uri.push(format!("%{byte:02X}")),
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            true => uri.push(char::from(*byte)),
+            false => uri += &format!("%{byte:02X}"),
         }
     }
-    uri.push("?immutable=1");
+    uri += "?immutable=1";
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(PathBuf::from(uri), flags)
+    Connection::open_with_flags(uri, flags)
 }
 
 /// The first mark in a log. `None` if there is none, or the log is empty or began

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::files::free_bytes;
 use crate::meter::store::Op;
+use crate::platform::free_bytes;
 use crate::store::graph::EntityId;
 use crate::store::measured;
 use crate::store::memory::{

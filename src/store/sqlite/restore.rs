@@ -1,18 +1,16 @@
 //! Replaces the database with a backup, in one step, while nobody uses it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{backup, mark, verify};
 use crate::files::{sync_folder_of, with_ending};
 use crate::limits;
+use crate::platform;
 use crate::store::StoreError;
 use crate::store::integrity::{Report, Restored};
 
@@ -76,8 +74,9 @@ fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreE
         reason: format!("the backup could not be put in place: {error}"),
         hint: "check the folder and its permissions, then try again",
     };
-    // Keeps others off until the new file is in its place.
-    let _held = hold(path)?;
+    // Keeps others off until the new file is in its place, where the system can rename a
+    // file that is open. Elsewhere one that another process opens meanwhile stays.
+    let held = hold(path)?.filter(|_| platform::RENAMES_OPEN_DATABASES);
     let aside = &free_name(aside);
     let mut was_there = false;
     for end in ["-wal", "-shm"] {
@@ -100,6 +99,7 @@ fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreE
     fs::rename(part, path)
         .and_then(|()| sync_folder_of(path))
         .map_err(failed)?;
+    drop(held);
     Ok(was_there.then(|| aside.to_owned()))
 }
 
@@ -125,7 +125,8 @@ fn hold(path: &Path) -> Result<Option<Connection>, StoreError> {
     if !path.exists() {
         return Ok(None);
     }
-    if is_locked(path).unwrap_or(false) {
+    // Works on a damaged file, and before SQLite has it open here.
+    if platform::is_locked(path, LOCKS.0, LOCKS.1).unwrap_or(false) {
         return Err(in_use());
     }
     if mark::check_log(path).is_err() {
@@ -149,21 +150,6 @@ fn hold(path: &Path) -> Result<Option<Connection>, StoreError> {
             _ => Ok(None),
         },
     }
-}
-
-/// Whether another process has the file open as a database. Works on a damaged file,
-/// and before SQLite opens it here: closing a file gives up this process's locks.
-fn is_locked(path: &Path) -> io::Result<bool> {
-    let file = File::options().read(true).write(true).open(path)?;
-    let mut lock = libc::flock {
-        l_type: libc::F_WRLCK as _,
-        l_whence: libc::SEEK_SET as _,
-        l_start: LOCKS.0,
-        l_len: LOCKS.1,
-        l_pid: 0,
-    };
-    fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock))?;
-    Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
 fn in_use() -> StoreError {

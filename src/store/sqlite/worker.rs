@@ -2,8 +2,6 @@
 //! over a connection; the caller awaits its value. Queues are bounded, so a slow
 //! disk slows callers down instead of filling memory.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::lock_wait;
 use crate::limits;
 use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
+use crate::platform::{FileId, file_id_at};
 use crate::store::StoreError;
 
 type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
@@ -176,12 +175,8 @@ fn leave_log(connection: &Connection) {
     }
 }
 
-/// Identifies a file while it is open: device and inode.
-pub(super) type FileId = (u64, u64);
-
 pub(super) fn file_at(path: &Path) -> Option<FileId> {
-    let found = fs::metadata(path).ok()?;
-    Some((found.dev(), found.ino()))
+    file_id_at(path).ok()
 }
 
 fn closed() -> StoreError {

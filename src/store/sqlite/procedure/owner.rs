@@ -2,11 +2,11 @@
 //! database. The kernel releases the lock when the process ends, however it ends,
 //! so a lease needs no clock and never expires under a slow process.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::files::with_ending;
+use crate::platform;
 use crate::store::StoreError;
 
 /// This store as an owner. Dropping it releases everything that it owns.
@@ -61,9 +61,8 @@ fn lock_path(database: &Path, id: &str) -> PathBuf {
 }
 
 fn open(path: &Path, create: bool) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(create).mode(0o600);
-    options.open(path)
+    let mut options = platform::private_options();
+    options.read(true).write(true).create(create).open(path)
 }
 
 fn cannot_lock(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
