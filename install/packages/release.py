@@ -56,6 +56,8 @@ TARGETS = {
         "wheel": "macosx_11_0_arm64",
         "brew": ("macos", "arm"),
     },
+    # An archive alone: the scripts of npm and PyPI start no mimo.exe.
+    "x86_64-pc-windows-gnu": {},
     # For this machine and those like it: PyPI takes no such wheel.
     "x86_64-unknown-linux-gnu": {
         "npm": ("linux", "x64"),
@@ -177,11 +179,13 @@ class Release:
     # One package of each target.
 
     def archive(self, target, program, extras):
-        files = [("mimo", program, True), ("LICENSE", self.legal, False)]
+        files = [(program_name(target), program, True), ("LICENSE", self.legal, False)]
         files += [("README.md", self.readme, False), *extras]
         self.write(f"mimo-{target}.tar.gz", self.tar_gz(files))
 
     def npm(self, target, program, _):
+        if "npm" not in TARGETS[target]:
+            return
         system, machine = TARGETS[target]["npm"]
         name = f"{self.name}-{system}-{machine}"
         package = self.npm_manifest(name, f"The program of {self.name} for {system}-{machine}")
@@ -191,7 +195,8 @@ class Release:
         self.npm_archive(package, [("bin/mimo", program, True)])
 
     def npm_main(self, targets):
-        names = [f"{self.name}-{'-'.join(TARGETS[target]['npm'])}" for target in targets]
+        targets = [TARGETS[target]["npm"] for target in targets if "npm" in TARGETS[target]]
+        names = [f"{self.name}-{'-'.join(target)}" for target in targets]
         package = self.npm_manifest(self.name, self.description)
         package |= {
             "bin": {self.name: "mimo.js", "mimo": "mimo.js"},
@@ -218,7 +223,9 @@ class Release:
 
     def wheel(self, target, program, _):
         name = self.name.replace("-", "_")
-        platforms = TARGETS[target]["wheel"]
+        platforms = TARGETS[target].get("wheel")
+        if not platforms:
+            return
         info, data = f"{name}-{self.version}.dist-info", f"{name}-{self.version}.data/scripts"
         metadata = f"Metadata-Version: 2.4\nName: {self.name}\nVersion: {self.version}\n"
         metadata += f"Summary: {self.description}\nAuthor: {AUTHOR}\n"
@@ -297,6 +304,8 @@ class Release:
         return out.getvalue()
 
     def mcpb(self, target, program, _):
+        if "npm" not in TARGETS[target]:
+            return
         system, _ = TARGETS[target]["npm"]
         manifest = json.loads((HERE / "manifest.json").read_text())
         manifest |= {"version": self.version, "description": self.description}
@@ -429,13 +438,17 @@ def as_json(document):
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
+def program_name(target):
+    return "mimo.exe" if "-windows-" in target else "mimo"
+
+
 def build(target):
     command = ["cargo", "build", "--release", "--locked", "--bin", "mimo", "--target", target]
     if target.endswith("-musl"):
         command += ["--config", "install/packages/musl.toml"]
     subprocess.run(command, check=True, cwd=ROOT)
     folder = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-    return Path(folder) / target / "release/mimo"
+    return Path(folder) / target / "release" / program_name(target)
 
 
 def main():

@@ -22,6 +22,7 @@ use crate::printable;
 use crate::skills::policy;
 use crate::skills::probe;
 use crate::skills::rules::Rules;
+use crate::skills::sandbox;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 use crate::store::integrity::Observation;
 
@@ -123,7 +124,10 @@ pub(super) fn run(
         mimo.extend(skills::started(&manifest, config, clock));
     }
     let clients = clients::entries(environment);
-    let programs = PROGRAMS.map(|(name, without)| program(name, without, &rules));
+    let programs = PROGRAMS.iter().filter(|_| sandbox::IS_AVAILABLE);
+    let programs: Vec<Finding> = programs
+        .map(|(name, without)| program(name, without, &rules))
+        .collect();
     let mut all = mimo.iter().chain(&clients);
     let failed = all.any(|finding| finding.state == State::Failed);
     match output.json {
@@ -142,8 +146,10 @@ pub(super) fn run(
             if clients.is_empty() {
                 text.push("  Mimo is set up in none; `mimo setup --all` does it\n");
             }
-            text.push("\nPrograms for skills\n");
-            push_table(&programs, &mut text);
+            if !programs.is_empty() {
+                text.push("\nPrograms for skills\n");
+                push_table(&programs, &mut text);
+            }
             text.push("\n");
             push_sandbox(&layers, &mut text);
             output.print(text)

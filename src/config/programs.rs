@@ -116,11 +116,10 @@ fn numbers(name: &str) -> Vec<u64> {
         .collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn newest_version_of_each_manager_comes_first() {
         let home = tempfile::tempdir().expect("a folder");

@@ -4,6 +4,7 @@
 mod cache;
 mod encoder;
 mod installed;
+#[cfg_attr(not(unix), path = "unmapped.rs")]
 mod mapped;
 pub mod minilm;
 mod model_file;

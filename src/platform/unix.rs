@@ -1,6 +1,6 @@
 //! Linux and macOS.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -97,6 +97,21 @@ fn lasting_device(path: &Path, found: &Metadata) -> io::Result<u64> {
 #[cfg(not(target_os = "linux"))]
 fn lasting_device(_path: &Path, _found: &Metadata) -> io::Result<u64> {
     Ok(0)
+}
+
+/// Shows others that this process has the open `file` in use, until it is closed, however
+/// this process ends.
+pub(crate) fn hold(file: &File) -> io::Result<()> {
+    file.lock()
+}
+
+/// Whether a process has called `hold` on the file and still has it open.
+pub(crate) fn is_held(path: &Path) -> io::Result<bool> {
+    match File::open(path)?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Whether another process holds a lock on any of the `length` bytes from `start`. Closes

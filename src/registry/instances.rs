@@ -2,7 +2,7 @@
 //! there, reads commands beside it, and writes answers. The lock ends with its
 //! process, so the files of a killed Mimo are recognized.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::tool_cache::create_private;
 use crate::files::replace;
 use crate::limits;
+use crate::platform;
 
 /// The files of this Mimo; dropping it removes them.
 pub(crate) struct Mailbox {
@@ -56,7 +57,7 @@ impl Mailbox {
         // Locked before it is visible, so that nobody takes it for a dead Mimo's.
         let part = folder.join(format!("{id}.part"));
         let mut own = create_private(&part)?;
-        own.lock()?;
+        platform::hold(&own)?;
         let about = json!({"pid": std::process::id(), "version": env!("CARGO_PKG_VERSION")});
         own.write_all(about.to_string().as_bytes())?;
         fs::rename(part, folder.join(format!("{id}.json")))?;
@@ -181,10 +182,10 @@ impl Instance {
         folder.join(format!("{}.{request}.{kind}", self.id))
     }
 
-    /// Whether its process still holds the lock.
+    /// Whether its process still holds its file.
     fn is_alive(&self, folder: &Path) -> bool {
-        let own = File::open(folder.join(format!("{}.json", self.id)));
-        own.is_ok_and(|own| matches!(own.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        let own = folder.join(format!("{}.json", self.id));
+        platform::is_held(&own).unwrap_or(false)
     }
 }
 

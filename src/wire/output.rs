@@ -20,26 +20,32 @@ impl Shared {
     /// Without another open request they are written here and now, which saves a
     /// lone caller a turn of the scheduler. Otherwise the writing task writes
     /// them, together with the answers that are ready by then.
-    pub(super) fn flush(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn flush(&self, state: MutexGuard<'_, State>) {
         if state.outgoing.pending() > 0 {
             match &self.output {
                 #[cfg(unix)]
-                Output::Ready(output) => {
-                    if !state.outgoing.is_blocked && (state.table.is_empty() || state.stopping) {
-                        if self.write(&mut state, output.get_ref()) == Written::Closed {
-                            drop(state);
-                            return self.close();
-                        }
-                        if state.outgoing.is_blocked {
-                            self.writer.notify_one();
-                        }
-                    } else if !state.outgoing.is_blocked {
-                        self.writer.notify_one();
-                    }
-                }
+                Output::Ready(output) => return self.flush_ready(state, output.get_ref()),
                 Output::Thread => self.writer_thread.notify_one(),
                 Output::Outbox => self.writer.notify_one(),
             }
+        }
+        if state.reader_waits {
+            self.wake.notify_one();
+        }
+    }
+
+    #[cfg(unix)]
+    fn flush_ready(&self, mut state: MutexGuard<'_, State>, output: &Descriptor) {
+        if !state.outgoing.is_blocked && (state.table.is_empty() || state.stopping) {
+            if self.write(&mut state, output) == Written::Closed {
+                drop(state);
+                return self.close();
+            }
+            if state.outgoing.is_blocked {
+                self.writer.notify_one();
+            }
+        } else if !state.outgoing.is_blocked {
+            self.writer.notify_one();
         }
         if state.reader_waits {
             self.wake.notify_one();

@@ -23,10 +23,10 @@ mod size;
 #[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "none.rs")]
 mod system;
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-pub(super) use system::ROOT_GROUPS;
-#[cfg(any(target_os = "linux", target_os = "macos"))]
+#[cfg(target_os = "linux")]
 pub use system::*;
+#[cfg(not(target_os = "linux"))]
+pub(super) use system::*;
 
 /// Whether skills run on this system.
 pub(crate) const IS_AVAILABLE: bool = cfg!(any(target_os = "linux", target_os = "macos"));

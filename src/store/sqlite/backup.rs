@@ -12,6 +12,7 @@ use super::connection::{create_private, open_as_it_is};
 use super::mark;
 use crate::files::publish_new;
 use crate::limits;
+use crate::platform;
 use crate::store::StoreError;
 
 /// Copies the database `from` to `to`, which must not exist, and gives the
@@ -50,10 +51,10 @@ pub(super) fn copy_to(
 ) -> Result<(), StoreError> {
     let (source, _) = open_as_it_is(from)?;
     create_private(part)?;
-    // Shows others that it is not a leftover; the kernel releases it however this ends.
-    let held = File::options().append(true).open(part);
-    let locked = held.and_then(|file| file.lock().map(|()| file));
-    let _locked = locked.inspect_err(|error| tracing::warn!(%error, "the copy is not locked"));
+    // Shows others that it is not a leftover.
+    let file = File::options().append(true).open(part);
+    let held = file.and_then(|file| platform::hold(&file).map(|()| file));
+    let _held = held.inspect_err(|error| tracing::warn!(%error, "the copy is not locked"));
     copy(&source, part, report)?;
     check(part)
 }
@@ -67,7 +68,7 @@ fn remove_leftovers(to: &Path) {
         name.ends_with(".part") && name.contains(".db.") && !name.starts_with('.')
     };
     for path in paths.map(|entry| entry.path()).filter(is_part) {
-        let is_left = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        let is_left = platform::is_held(&path).is_ok_and(|is_held| !is_held);
         if is_left && let Err(error) = fs::remove_file(&path) {
             tracing::warn!(%error, path = %path.display(), "an unfinished copy stays");
         }
