@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::platform;
+
 /// Text of several lines: line ends and tabs stay.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'), braced)
@@ -34,7 +36,7 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
 
 /// `text` as one word of a shell.
 pub(crate) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:".contains(c);
+    let plain = |c: char| c.is_alphanumeric() || platform::PLAIN_IN_SHELLS.contains(c);
     match text.chars().all(plain) && !text.is_empty() {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),

@@ -244,6 +244,9 @@ pub(crate) fn host_name() -> String {
     host.to_string_lossy().into_owned()
 }
 
+/// Characters besides letters and digits that need no quotes in a shell.
+pub(crate) const PLAIN_IN_SHELLS: &str = "/._-+:";
+
 /// The path of a URI whose decoded path is `text`.
 pub(crate) fn path_of_uri(text: String) -> PathBuf {
     text.into()

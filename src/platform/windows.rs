@@ -165,6 +165,9 @@ pub(crate) fn host_name() -> String {
     whoami::hostname().unwrap_or_default()
 }
 
+/// Characters besides letters and digits that need no quotes in cmd and PowerShell.
+pub(crate) const PLAIN_IN_SHELLS: &str = r"/\._-+:";
+
 /// The path of a URI whose decoded path is `text`: `/C:/folder` is `C:\folder`.
 pub(crate) fn path_of_uri(text: String) -> PathBuf {
     let path = match text.as_bytes() {
@@ -257,6 +260,12 @@ mod tests {
         ] {
             assert_eq!(path_of_uri(text.to_owned()), Path::new(path), "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_needs_no_quotes_in_a_shell() {
+        let path = r"C:\Users\me\mimo.exe";
+        assert_eq!(crate::printable::shell_word(path), path);
     }
 
     #[test]
