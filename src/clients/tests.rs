@@ -340,7 +340,7 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
     assert_eq!(wrong(Client::Codex, "a = 1\nb = = 2\n").path, "2:5");
     assert_eq!(wrong(Client::Codex, "a = 1\na = 2\n").path, "2:1");
     for (client, text, expected) in [
-        (Client::Cursor, "[]", "no object"),
+        (Client::Cursor, "[]", "not an object"),
         (Client::Cursor, "{\"mcpServers\": []}", "something else"),
         (
             Client::Cursor,

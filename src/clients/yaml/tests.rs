@@ -190,7 +190,7 @@ fn what_cannot_be_edited_is_refused() {
             "mcpServers: {a: {}}\n",
             "not a list of servers",
         ),
-        (Client::Goose, "- a\n", "no map"),
+        (Client::Goose, "- a\n", "not a map"),
         (Client::Goose, "a: 1\n---\nb: 2\n", "more than one document"),
         (
             Client::Goose,
