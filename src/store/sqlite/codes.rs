@@ -102,6 +102,22 @@ impl Space {
         Ok(ids.collect::<Result<_, _>>()?)
     }
 
+    /// The vectors of these memories, ascending.
+    pub(crate) fn vectors_of(
+        &self,
+        file: &Connection,
+        ids: &[MemoryId],
+    ) -> Result<Vec<VectorId>, StoreError> {
+        let sql = "SELECT id FROM memory_vector WHERE model_id = ? \
+                   AND memory_id IN (SELECT value FROM json_each(?))";
+        let mut statement = file.prepare_cached(sql)?;
+        let ids = serde_json::json!(ids).to_string();
+        let vectors = statement.query_map(params![self.model, ids], |row| row.get(0))?;
+        let mut vectors: Vec<VectorId> = vectors.collect::<Result<_, _>>()?;
+        vectors.sort_unstable();
+        Ok(vectors)
+    }
+
     /// Codes the vectors after the last coded one, up to a bound per call.
     fn pack(&self, file: &Connection, newest: VectorId) -> Result<(), StoreError> {
         let mut chains: BTreeMap<String, (Vec<u8>, Vec<u8>)> = BTreeMap::new();

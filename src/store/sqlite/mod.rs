@@ -20,6 +20,7 @@ mod mark;
 mod memory;
 mod names;
 mod nearest;
+mod passing;
 mod pins;
 mod procedure;
 mod recall;

@@ -1,6 +1,7 @@
 //! The memories nearest to a text: a shortlist by one-bit codes, then exact
-//! cosines by sqlite-vec. The filter is applied to the best candidates only, so that
-//! usually a few hundred memories are looked up. If it rejects many of them, a
+//! cosines by sqlite-vec. Where indexes lead to the memories that can pass the filter,
+//! the shortlist has no others. The rest of it is applied to the best candidates only, so
+//! that usually a few hundred memories are looked up. If it rejects many of them, a
 //! longer shortlist follows, or, if few memories pass the filter, the cosines of
 //! all that do.
 //!
@@ -16,7 +17,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::codes::{Space, VectorId};
-use super::rows::{self, Condition};
+use super::passing;
+use super::rows::Condition;
 use crate::limits;
 use crate::meter::store::NEAREST_WIDENED;
 use crate::store::candidates::next_depth;
@@ -30,6 +32,8 @@ pub(super) struct Wanted<'a> {
     /// dimensions.
     pub(crate) vectors: &'a [Vec<f32>],
     pub(crate) filter: &'a Filter,
+    /// The only memories that can pass the filter, ascending, if that is known.
+    pub(crate) among: Option<&'a [MemoryId]>,
 }
 
 /// For each of `wanted` the nearest memories, best first: at most `limit`, and
@@ -46,15 +50,39 @@ pub(super) fn nearest<T>(
     let least = limits::NEAREST_RESCORED_MIN.max(limit * limits::NEAREST_RESCORED_FACTOR);
     let mut answers: Vec<Vec<T>> = wanted.iter().map(|_| Vec::new()).collect();
     let uncoded = space.uncoded(file)?;
-    let mut open: Vec<usize> = (0..wanted.len()).collect();
-    let mut keep = least;
+    let mut open: Vec<usize> = Vec::new();
+    // The vectors of the memories that can pass, where that is known.
+    let mut among: Vec<Option<Vec<VectorId>>> = Vec::new();
+    for (nth, each) in wanted.iter().enumerate() {
+        if let Some(few) = each.among
+            && few.len() <= least
+        {
+            let scores = similarities(file, space, few, each.vectors)?;
+            answers[nth] = admit(file, each.filter, scores, threshold, limit, &mut take)?.items;
+            among.push(None);
+        } else {
+            let vectors = each.among.map(|ids| space.vectors_of(file, ids));
+            among.push(vectors.transpose()?);
+            open.push(nth);
+        }
+    }
+    // Where many pass and many do not, the least is too short half of the time.
+    let rejects = |nth: &usize| among[*nth].is_none() && passing::is_narrow(wanted[*nth].filter);
+    let first = if open.iter().any(rejects) {
+        2 * least
+    } else {
+        least
+    };
+    let mut keep = first;
     while !open.is_empty() {
-        let lists = shortlists(file, space, wanted, &open, keep)?;
+        let lists = shortlists(file, space, wanted, &among, &open, keep)?;
         let (mut again, mut wider) = (Vec::new(), keep);
         for (nth, (mut list, of)) in open.into_iter().zip(lists) {
-            let Wanted { vectors, filter } = &wanted[nth];
+            let Wanted {
+                vectors, filter, ..
+            } = &wanted[nth];
             let is_all = list.len() < keep;
-            list.extend(&uncoded);
+            list.extend(uncoded.iter().filter(|id| is_among(&among[nth], id)));
             let scores = cosines(file, &list, vectors)?;
             let memories = scores.len();
             let found = admit(file, filter, scores, threshold, limit, &mut take)?;
@@ -62,9 +90,9 @@ pub(super) fn nearest<T>(
             // the shortlist is unlikely to be nearer.
             if is_all || found.depth * 2 <= memories {
                 answers[nth] = found.items;
-            } else if keep == least
+            } else if keep == first
                 && few_may_pass(&found, of)
-                && let Some(few) = passing(file, filter)?
+                && let Some(few) = passing::all(file, filter, limits::NEAREST_COMPARED_MAX)?
             {
                 let scores = similarities(file, space, &few, vectors)?;
                 let found = admit(file, filter, scores, threshold, limit, &mut take)?;
@@ -91,12 +119,13 @@ fn shortlists(
     file: &Connection,
     space: &Space,
     wanted: &[Wanted<'_>],
+    among: &[Option<Vec<VectorId>>],
     open: &[usize],
     keep: usize,
 ) -> Result<Vec<(Vec<VectorId>, usize)>, StoreError> {
-    let mut lists: Vec<Shortlist> = open
+    let mut lists: Vec<Shortlist<'_>> = open
         .iter()
-        .map(|nth| Shortlist::new(wanted[*nth].vectors, keep))
+        .map(|nth| Shortlist::new(wanted[*nth].vectors, &among[*nth], keep))
         .collect();
     let mut by_projects: BTreeMap<ProjectSet, Vec<usize>> = BTreeMap::new();
     for (place, nth) in open.iter().enumerate() {
@@ -115,8 +144,9 @@ fn shortlists(
 }
 
 /// The nearest vectors by code so far.
-struct Shortlist {
+struct Shortlist<'a> {
     probes: Vec<Probe>,
+    among: &'a Option<Vec<VectorId>>,
     keep: usize,
     /// Only vectors before this one can still be among the nearest.
     end: (u32, VectorId),
@@ -124,10 +154,15 @@ struct Shortlist {
     offered: usize,
 }
 
-impl Shortlist {
-    fn new(vectors: &[Vec<f32>], keep: usize) -> Shortlist {
+impl Shortlist<'_> {
+    fn new<'a>(
+        vectors: &[Vec<f32>],
+        among: &'a Option<Vec<VectorId>>,
+        keep: usize,
+    ) -> Shortlist<'a> {
         Shortlist {
             probes: vectors.iter().map(|vector| Probe::of(vector)).collect(),
+            among,
             keep,
             end: (u32::MAX, VectorId::MAX),
             found: Vec::new(),
@@ -148,7 +183,8 @@ impl Shortlist {
         }
         let all = buffers.nearest.iter().copied();
         let all = all.zip(ids.iter().map(|id| VectorId::from_le_bytes(*id)));
-        self.found.extend(all.filter(|near| *near < self.end));
+        let near = all.filter(|near| *near < self.end && is_among(self.among, &near.1));
+        self.found.extend(near);
         // Truncating the list whenever it doubles is cheaper than a heap.
         if self.found.len() >= self.keep.saturating_mul(2) {
             self.cut();
@@ -166,8 +202,15 @@ impl Shortlist {
     fn vectors(mut self) -> (Vec<VectorId>, usize) {
         self.cut();
         let ids = self.found.into_iter().map(|(_, id)| id);
-        (ids.collect(), self.offered)
+        let among = self.among.as_ref().map_or(usize::MAX, Vec::len);
+        (ids.collect(), self.offered.min(among))
     }
+}
+
+fn is_among(among: &Option<Vec<VectorId>>, id: &VectorId) -> bool {
+    among
+        .as_ref()
+        .is_none_or(|ids| ids.binary_search(id).is_ok())
 }
 
 /// Distances to the codes of one block.
@@ -242,45 +285,6 @@ fn nearest_window(
 fn few_may_pass<T>(found: &Admitted<T>, all: usize) -> bool {
     let most = found.depth.saturating_mul(2 * limits::NEAREST_COMPARED_MAX);
     found.items.len().saturating_mul(all) <= most
-}
-
-/// The memories that `filter` lets through, if they are few.
-fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let mut condition = Condition::of(filter);
-    let most = limits::NEAREST_COMPARED_MAX;
-    if let Some(few) = rows::few_passing(file, filter)? {
-        condition.and_one_of(&few);
-        let sql = format!("SELECT m.id FROM memory m WHERE {}", condition.sql());
-        let mut statement = file.prepare_cached(&sql)?;
-        let ids = statement.query_map(params_from_iter(condition.values()), |row| row.get(0))?;
-        return Ok(Some(ids.collect::<Result<_, _>>()?));
-    }
-    // Its first tag, or else its category, selects the candidates by index; the condition
-    // checks all of it.
-    let tags = filter.tags.first().map_or(&[][..], Vec::as_slice);
-    let mut first: Vec<Value> = tags.iter().cloned().map(Value::Text).collect();
-    let from = match filter.category {
-        _ if !tags.is_empty() => format!(
-            "memory_tag first JOIN memory m ON m.id = first.memory_id \
-             WHERE first.tag IN ({}) AND",
-            rows::marks(tags.len())
-        ),
-        Some(category) => {
-            first.push(rows::category_value(category));
-            "memory m INDEXED BY memory_by_category WHERE m.category = ? AND".to_owned()
-        }
-        None => "memory m WHERE".to_owned(),
-    };
-    let sql = format!(
-        "SELECT m.id FROM {from} {} LIMIT {}",
-        condition.sql(),
-        most + 1
-    );
-    let mut statement = file.prepare_cached(&sql)?;
-    let values = params_from_iter(first.iter().chain(condition.values()));
-    let ids = statement.query_map(values, |row| row.get(0))?;
-    let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
-    Ok((ids.len() <= most).then_some(ids))
 }
 
 /// The best that a filter lets through.

@@ -3,7 +3,7 @@
 //! never displaces a better result.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::codes::Space;
 use super::features;
 use super::nearest::{self, Wanted, admit, nearest};
+use super::passing;
 use super::rows::{self, Condition};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -26,13 +27,15 @@ pub(super) fn candidates(
     query: &CandidateQuery,
 ) -> Result<Candidates, StoreError> {
     let mut threads = Threads::default();
+    let among = passing::narrowed(file, &query.filter)?;
+    let among = among.as_deref();
     let keyword = if query.words.is_empty() {
         Vec::new()
     } else {
-        by_keyword(file, query, &mut threads)?
+        by_keyword(file, query, among, &mut threads)?
     };
     let semantic = match &query.vector {
-        Some(vector) => by_vector(file, model, query, vector, &mut threads)?,
+        Some(vector) => by_vector(file, model, query, vector, among, &mut threads)?,
         None => Vec::new(),
     };
     let mut pool = pool(file, &query.filter, &keyword, &semantic, &threads)?;
@@ -101,10 +104,7 @@ fn match_words(
     words: &[QueryWord],
     pool: &mut [Candidate],
 ) -> Result<Vec<f32>, StoreError> {
-    // Ids are never used again: the greatest is at least the number of memories.
-    let memories: f32 = file
-        .prepare_cached("SELECT ifnull(max(rowid), 0) FROM memory")?
-        .query_row([], |row| row.get(0))?;
+    let memories = rows::greatest_id(file)? as f32;
     let mut statement =
         file.prepare_cached("SELECT rowid FROM memory_words WHERE memory_words MATCH ?")?;
     let mut idf = Vec::with_capacity(words.len());
@@ -151,6 +151,7 @@ impl Threads {
 fn by_keyword(
     file: &Connection,
     query: &CandidateQuery,
+    among: Option<&[MemoryId]>,
     threads: &mut Threads,
 ) -> Result<Vec<Hit>, StoreError> {
     // Filtering in SQL would look up every memory with one of the words.
@@ -161,34 +162,13 @@ fn by_keyword(
     })?;
     let mut scores: Vec<(MemoryId, f32)> = scores.collect::<Result<_, _>>()?;
     let filter = &query.filter;
-    let is_narrow = filter.category.is_some() || filter.thread.is_some() || !filter.tags.is_empty();
-    // Where the filter lets few memories through, the others need no look-up.
-    if is_narrow {
-        let few = match rows::few_passing(file, filter)? {
-            None => few_of_category(file, filter)?,
-            few => few,
-        };
-        if let Some(few) = few {
-            let few: HashSet<MemoryId> = few.into_iter().collect();
-            scores.retain(|(id, _)| few.contains(id));
-        }
+    // The others need no look-up.
+    if let Some(among) = among {
+        scores.retain(|(id, _)| among.binary_search(id).is_ok());
     }
     let take = &mut |row: &Row<'_>, score| threads.hit(row, score);
     let best = admit(file, filter, scores, f32::MIN, query.limit, take)?;
     Ok(best.items)
-}
-
-/// The memories of the category of `filter`, if these are few. A listing needs no such
-/// look: an index has them by age.
-fn few_of_category(
-    file: &Connection,
-    filter: &Filter,
-) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let Some(category) = filter.category else {
-        return Ok(None);
-    };
-    let sql = "SELECT id FROM memory INDEXED BY memory_by_category WHERE category = ?";
-    rows::if_few(file, sql, vec![rows::category_value(category)])
 }
 
 /// Matches any of the words. Each is quoted, so none is read as an operator.
@@ -208,6 +188,7 @@ fn by_vector(
     model: &str,
     query: &CandidateQuery,
     probe: &[f32],
+    among: Option<&[MemoryId]>,
     threads: &mut Threads,
 ) -> Result<Vec<Hit>, StoreError> {
     let Some(space) = Space::find(file, model, probe.len())? else {
@@ -216,6 +197,7 @@ fn by_vector(
     let wanted = [Wanted {
         vectors: &[probe.to_vec()],
         filter: &query.filter,
+        among,
     }];
     let take = |row: &Row<'_>, cosine| threads.hit(row, cosine);
     let found = nearest(file, &space, &wanted, query.threshold, query.limit, take)?;
@@ -256,7 +238,11 @@ pub(super) fn similar(
     let filters: Vec<Filter> = probes.iter().map(filter).collect();
     let wanted = probes.iter().zip(&filters);
     let wanted: Vec<Wanted<'_>> = wanted
-        .map(|((_, vectors), filter)| Wanted { vectors, filter })
+        .map(|((_, vectors), filter)| Wanted {
+            vectors,
+            filter,
+            among: None,
+        })
         .collect();
     let take = |row: &Row<'_>, cosine| Ok((row.get(0)?, cosine));
     nearest(file, &space, &wanted, threshold, limit, take)

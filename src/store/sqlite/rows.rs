@@ -8,7 +8,6 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::checksum;
 use crate::clock::Timestamp;
-use crate::limits;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
     COLUMNS, Category, Filter, Memory, MemoryFields, MemoryId, MemoryState, WHEN, replaced_by,
@@ -209,12 +208,7 @@ impl Condition {
             // The plus keeps SQLite from its index, which leads to more than most others.
             condition.and("+m.category = ?", [category_value(category)]);
         }
-        if let Some(since) = filter.since {
-            condition.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
-        }
-        if let Some(until) = filter.until {
-            condition.and(&format!("{WHEN} < ?"), [Value::Integer(until.0)]);
-        }
+        condition.and_when(filter);
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }
@@ -229,6 +223,16 @@ impl Condition {
             );
         }
         condition
+    }
+
+    /// Restricts to the time from `since` until `until`.
+    pub(crate) fn and_when(&mut self, filter: &Filter) {
+        if let Some(since) = filter.since {
+            self.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
+        }
+        if let Some(until) = filter.until {
+            self.and(&format!("{WHEN} < ?"), [Value::Integer(until.0)]);
+        }
     }
 
     /// Restricts to memories that are current now or at `as_of`, with older versions
@@ -275,107 +279,10 @@ pub(super) fn category_value(category: Category) -> Value {
     Value::Text(category.name().to_owned())
 }
 
-/// See `MemoryStore::newest`.
-pub(super) fn newest(
-    file: &Connection,
-    filter: &Filter,
-    after: Option<(Timestamp, MemoryId)>,
-    limit: usize,
-) -> Result<Vec<Memory>, StoreError> {
-    let mut condition = Condition::of(filter);
-    if let Some((time, id)) = after {
-        condition.and(
-            &format!("({WHEN}, m.id) < (?, ?)"),
-            [Value::Integer(time.0), Value::Integer(id)],
-        );
-    }
-    // In the order of age, a filter that few pass reads nearly every memory.
-    let no_index = match few_passing(file, filter)? {
-        Some(ids) if ids.is_empty() => return Ok(Vec::new()),
-        Some(ids) => {
-            condition.and_one_of(&ids);
-            "+"
-        }
-        None => {
-            if let Some(category) = filter.category {
-                condition.and("m.category = ?", [category_value(category)]);
-            }
-            ""
-        }
-    };
-    let order = format!("ORDER BY {no_index}{WHEN} DESC, m.id DESC LIMIT {limit}");
-    select(file, &filter.project_set(), &condition, &order)
-}
-
-/// The memories to which an index leads for the tags, the thread or the projects of
-/// `filter`, if these are few; more conditions may apply to them. None pass where no
-/// memory is of its category.
-pub(super) fn few_passing(
-    file: &Connection,
-    filter: &Filter,
-) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let text = |names: &[String]| names.iter().cloned().map(Value::Text).collect::<Vec<_>>();
-    if let Some(category) = filter.category {
-        let mut counted = Condition::within(&filter.project_set());
-        counted.and("category = ?", [category_value(category)]);
-        let sql = format!(
-            "SELECT count(*) FROM memory_count m WHERE {}",
-            counted.sql()
-        );
-        let mut statement = file.prepare_cached(&sql)?;
-        let values = params_from_iter(counted.values());
-        let count: i64 = statement.query_row(values, |row| row.get(0))?;
-        if count == 0 {
-            return Ok(Some(Vec::new()));
-        }
-    }
-    let mut led = Vec::new();
-    for spellings in &filter.tags {
-        let of_tag = format!(
-            "SELECT memory_id FROM memory_tag WHERE tag IN ({})",
-            marks(spellings.len())
-        );
-        led.push((of_tag, text(spellings)));
-    }
-    if let Some(thread) = &filter.thread {
-        let of_thread = "SELECT id FROM memory WHERE thread = ?".to_owned();
-        led.push((of_thread, vec![Value::Text(thread.clone())]));
-    }
-    // The index of a project's texts has the current versions only.
-    if let (ProjectSet::Only(projects), None, false) = (
-        filter.project_set(),
-        filter.as_of,
-        filter.include_superseded,
-    ) {
-        if projects.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let of_projects = format!(
-            "SELECT id FROM memory INDEXED BY memory_by_text \
-             WHERE state = 'active' AND project IN ({})",
-            marks(projects.len())
-        );
-        led.push((of_projects, text(&projects)));
-    }
-    for (sql, values) in led {
-        if let Some(ids) = if_few(file, &sql, values)? {
-            return Ok(Some(ids));
-        }
-    }
-    Ok(None)
-}
-
-pub(super) fn if_few(
-    file: &Connection,
-    sql: &str,
-    values: Vec<Value>,
-) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let most = limits::LISTING_SORTED_MAX;
-    let sql = format!("{sql} LIMIT {}", most + 1);
-    let mut statement = file.prepare_cached(&sql)?;
-    let ids = statement.query_map(params_from_iter(values), |row| row.get(0))?;
-    let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
-    Ok((ids.len() <= most).then_some(ids))
+/// At least the number of memories: ids are never used again.
+pub(super) fn greatest_id(file: &Connection) -> Result<MemoryId, StoreError> {
+    let sql = "SELECT ifnull(max(id), 0) FROM memory";
+    Ok(file.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 pub(super) fn mentioning(
@@ -461,7 +368,7 @@ pub(super) fn ids_within(
 
 /// Whole memories for a caller who may read `projects`: so may be the names of the
 /// entities that are shown with them.
-fn select(
+pub(super) fn select(
     file: &Connection,
     projects: &ProjectSet,
     condition: &Condition,

@@ -247,15 +247,15 @@ fn filter_never_leaves_result_slots_empty() {
     }
 }
 
-/// If a filter excludes most near vectors but passes more than are compared one
-/// by one, the shortlist grows.
+/// If a filter excludes most near vectors but passes more than an index is read for, the
+/// shortlist grows.
 #[test]
 fn results_behind_many_filtered_vectors_are_found() {
     let mut world = World::new();
     let mut chance = Chance(5);
     let query = unit((0..DIMENSIONS).map(|_| chance.number()).collect());
     for batch in 0..50 {
-        let new = (0..150).map(|_| {
+        let new = (0..300).map(|_| {
             // The filtered vectors are nearer than all matching ones.
             let crowd = batch < 20;
             let away = if crowd { 0.3 } else { 3.0 };
