@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
+use super::schema::words::names_meant;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -39,17 +40,15 @@ impl<'a> ArgumentReader<'a> {
 
     /// Fails if a key is not in `known`.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Failure> {
-        match self
-            .object
-            .keys()
-            .find(|key| !known.contains(&key.as_str()))
-        {
-            Some(key) => Err(
-                Failure::invalid(self.path(key), format!("unknown field {key:?}"))
-                    .hint(format!("the fields are {}", known.join(", "))),
-            ),
-            None => Ok(()),
-        }
+        let mut keys = self.object.keys();
+        let Some(key) = keys.find(|key| !known.contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let mut meant = names_meant(key, known).into_iter();
+        let meant = meant.find(|name| !self.object.contains_key(*name));
+        let meant = meant.map(|name| format!("did you mean {name:?}? "));
+        let hint = meant.unwrap_or_default() + "the fields are " + &known.join(", ");
+        Err(Failure::invalid(self.path(key), format!("unknown field {key:?}")).hint(hint))
     }
 
     pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>, Failure> {

@@ -3,7 +3,7 @@
 //! reason and the call as it was meant.
 
 mod corrected;
-mod words;
+pub(super) mod words;
 
 use std::sync::OnceLock;
 

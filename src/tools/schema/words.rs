@@ -108,7 +108,7 @@ const COMMANDS: &[(&str, &[&str], &str)] = &[(
 )];
 
 /// The names among `known` that `word` is probably written for, the likeliest first.
-pub(super) fn names_meant<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
+pub(in crate::tools) fn names_meant<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
     let listed = NAMES
         .iter()
         .filter(|(words, _)| words.contains(&&*word.to_lowercase()))

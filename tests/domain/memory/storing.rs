@@ -444,3 +444,19 @@ fn repeated_memory_ends_when_it_was_last_said_to() {
         .expect("stored");
     assert_eq!(shown(&mimo), Value::Null);
 }
+
+#[test]
+fn a_field_of_an_item_under_another_name_is_told_its_own() {
+    let mimo = Mimo::new();
+    let arguments = json!({"memories": [{"text": "Anna drinks tea"}]});
+    let failure = mimo.call("memory_store", arguments).expect_err("refused");
+    let hint = failure.hint.as_deref().unwrap_or_default();
+    assert!(
+        hint.starts_with(r#"did you mean "content"? the fields are content, "#),
+        "{hint}"
+    );
+    let both = json!({"memories": [{"content": "Anna", "text": "Anna drinks tea"}]});
+    let failure = mimo.call("memory_store", both).expect_err("refused");
+    let hint = failure.hint.as_deref().unwrap_or_default();
+    assert!(hint.starts_with("the fields are content, "), "{hint}");
+}
