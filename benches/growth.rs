@@ -1,5 +1,5 @@
-//! How each kind of call grows with the number of memories, through the real binary over
-//! stdio, beside sqlite-vec by hand in the same run; and a soak: reads and writes of
+//! How the CPU time of each kind of call grows with the number of memories, through the
+//! real binary over stdio, beside sqlite-vec by hand and faiss in the same run; and a soak: reads and writes of
 //! several processes, one of which is killed again and again.
 //!
 //! `cargo bench --bench growth -- [MOST]` prints the table from 1,000 to MOST memories
@@ -16,6 +16,9 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/support/machine.rs"]
+mod machine;
 #[path = "growth/memories.rs"]
 mod memories;
 #[path = "growth/soak.rs"]
@@ -26,13 +29,14 @@ mod support;
 mod texts;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use database::{by_sqlite_vec, start};
 use mimo::embed::{Embedder, builtin};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::milliseconds;
+use support::{cpu_time, milliseconds};
 use texts::{Chance, sentence};
 
 const SIZES: [usize; 7] = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
@@ -143,12 +147,16 @@ fn measure(folder: &Path, encoder: &dyn Embedder) -> Vec<(&'static str, String)>
         let query = sentence(&mut chance, 6, STOP_WORDS);
         let probe = encoder.embed_query(&query).expect("encoded");
         for (nth, (name, call)) in calls(&query).into_iter().enumerate() {
-            let began = Instant::now();
+            let pid = match call {
+                Some(_) => client.pid(),
+                None => std::process::id(),
+            };
+            let before = cpu_time(pid);
             match call {
                 Some((tool, arguments)) => drop(client.document(tool, &arguments)),
                 None => by_sqlite_vec(&file, &probe),
             }
-            let took = began.elapsed();
+            let took = cpu_time(pid).saturating_sub(before);
             match times.get_mut(nth) {
                 _ if round == 0 => times.push((name, Vec::new())),
                 Some((_, times)) => times.push(took),
@@ -161,6 +169,7 @@ fn measure(folder: &Path, encoder: &dyn Embedder) -> Vec<(&'static str, String)>
         let [p50, p99] = [0.5, 0.99].map(|share| milliseconds(times, share));
         figures.push((*name, format!("{p50} ({p99})")));
     }
+    figures.push(("faiss, all vectors in memory", by_faiss(folder)));
     let first = (first.as_secs_f64() * 1e4).round() / 10.0;
     figures.push(("start to the first result", format!("{first}")));
     figures.push((
@@ -171,6 +180,23 @@ fn measure(folder: &Path, encoder: &dyn Embedder) -> Vec<(&'static str, String)>
     let bytes = std::fs::metadata(folder.join("mimo.db")).map_or(0, |file| file.len());
     figures.push(("file, MB", megabytes(bytes)));
     figures
+}
+
+/// The same figures of faiss over the same vectors.
+fn by_faiss(folder: &Path) -> String {
+    let python = machine::venv("faiss", &["faiss-cpu==1.15.1", "numpy==2.4.6"]).expect("packages");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/growth/faiss_flat.py");
+    let mut faiss = Command::new(python);
+    faiss
+        .arg(script)
+        .arg(folder.join("mimo.db"))
+        .arg(ROUNDS.to_string());
+    let output = faiss.output().expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -183,15 +183,8 @@ impl Server {
         }
     }
 
-    /// The CPU time of all its threads that live.
     fn cpu_seconds(&self) -> f64 {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let tasks = fs::read_dir(tasks).expect("it runs").flatten();
-        let spent = tasks.filter_map(|task| {
-            let statistics = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            statistics.split(' ').next()?.parse::<f64>().ok()
-        });
-        spent.sum::<f64>() / 1e9
+        support::cpu_time(self.child.id()).as_secs_f64()
     }
 }
 

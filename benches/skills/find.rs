@@ -1,13 +1,12 @@
 //! `skill_find` over 77 tools of one skill: the first search of a process, and later
 //! ones in turns with `memory_search` over as many memories.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::support::child::{OBJECTS, VERBS};
-use super::support::{Client, milliseconds, mimo};
+use super::support::{Client, cpu_time, milliseconds, mimo};
 
 const TOOLS: usize = VERBS.len() * OBJECTS.len();
 const PROCESSES: usize = 7;
@@ -33,16 +32,6 @@ impl Times {
         let [wall, cpu] = [&self.wall, &self.cpu].map(|times| milliseconds(times, 0.5));
         json!({"ms_p50": wall, "cpu_ms_p50": cpu})
     }
-}
-
-/// Of all threads of a process.
-fn cpu_time(pid: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
-    let of_task = |task: fs::DirEntry| {
-        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    Duration::from_nanos(tasks.flatten().filter_map(of_task).sum())
 }
 
 pub fn find() {

@@ -141,6 +141,17 @@ pub fn in_flight(
     start.elapsed()
 }
 
+/// The CPU time of all threads of a process that live.
+#[allow(dead_code, reason = "the others take the time of the clock")]
+pub fn cpu_time(pid: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let of_task = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(tasks.flatten().filter_map(of_task).sum())
+}
+
 /// Like `quantile`, in milliseconds to two places; leaves `times` unsorted.
 #[allow(dead_code, reason = "some benches print microseconds")]
 pub fn milliseconds(times: &[Duration], share: f64) -> f64 {
