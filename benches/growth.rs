@@ -16,7 +16,6 @@
 
 #[path = "support/database.rs"]
 mod database;
-#[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/machine.rs"]
 mod machine;
 #[path = "growth/memories.rs"]
