@@ -1,6 +1,6 @@
 //! How the CPU time of each kind of call grows with the number of memories, through the
-//! real binary over stdio, beside sqlite-vec by hand and faiss in the same run; and a soak: reads and writes of
-//! several processes, one of which is killed again and again.
+//! real binary over stdio, beside sqlite-vec by hand and faiss in the same run; and a
+//! soak: reads and writes of several processes, one of which is killed again and again.
 //!
 //! `cargo bench --bench growth -- [MOST]` prints the table from 1,000 to MOST memories
 //! (10,000 unless given), and `cargo bench --bench growth -- soak MINUTES` soaks. Texts

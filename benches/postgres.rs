@@ -212,7 +212,7 @@ async fn by_index(client: &tokio_postgres::Client, size: usize, probe: &[f32]) {
 /// that keep it fast whatever the server knows of the table.
 async fn by_bm25(client: &tokio_postgres::Client, query: &str) {
     // Its stem is a made-up word without an s at its end.
-    let stem = |word: &'_ str| match word.ends_with("ss") {
+    let stem = |word: &str| match word.ends_with("ss") {
         false => word.trim_end_matches('s').to_owned(),
         true => word.to_owned(),
     };

@@ -67,7 +67,7 @@ pub(super) fn nearest<T>(
         }
     }
     // Where many pass and many do not, the least is too short half of the time.
-    let rejects = |nth: &usize| among[*nth].is_none() && passing::is_narrow(wanted[*nth].filter);
+    let rejects = |nth: &usize| among[*nth].is_none() && wanted[*nth].filter.is_narrow();
     let first = if open.iter().any(rejects) {
         2 * least
     } else {

@@ -76,11 +76,6 @@ fn leads(filter: &Filter) -> Vec<Lead> {
         .collect()
 }
 
-/// Whether [`narrowed`] has something to look for.
-pub(super) fn is_narrow(filter: &Filter) -> bool {
-    !leads(filter).is_empty()
-}
-
 /// The current versions in its projects: the index of a project's texts has no others.
 fn of_projects(filter: &Filter) -> Option<Lead> {
     match filter.project_set() {

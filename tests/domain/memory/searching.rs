@@ -450,7 +450,7 @@ fn a_threshold_that_is_given_holds_under_a_filter_too() {
 }
 
 #[test]
-fn a_search_that_finds_nothing_says_explain_empty() {
+fn a_search_that_finds_nothing_says_what_there_is() {
     let (mimo, _) = todos();
     let hint = |asked: Value| {
         let found = mimo.call("memory_search", asked).expect("found");
