@@ -31,7 +31,6 @@ pub struct FirstSight {
     pub(crate) pins: Vec<Pin>,
 }
 
-/// All approvals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approved {
     pub(crate) pins: Vec<Pin>,

@@ -380,7 +380,11 @@ fn damaged_requests_are_refused_and_harm_nobody() {
         // So that the server does not wait for the rest of a body.
         let _ = stream.shutdown(Shutdown::Write);
         let answer = read_all(stream);
-        let status = answer.strip_prefix("HTTP/1.1 ").and_then(|it| it.get(..1));
+        // Damage can make the version an older one, in which the answer may be then.
+        let is_older = bytes.windows(9).any(|part| part == b" HTTP/1.0");
+        let older = answer.strip_prefix("HTTP/1.0 ").filter(|_| is_older);
+        let status = answer.strip_prefix("HTTP/1.1 ").or(older);
+        let status = status.and_then(|it| it.get(..1));
         // A client that went away before the end has no answer.
         assert!(
             answer.is_empty() || matches!(status, Some("2" | "4")),

@@ -182,8 +182,8 @@ fn file_that_is_no_whole_model_is_refused() {
         assert!(ran.err.contains(why), "{why}: {}", ran.err);
         assert_eq!(home.models(), [] as [PathBuf; 0]);
     };
-    refuse(b"", "does not begin");
-    refuse(b"GGUF and something else", "does not begin");
+    refuse(b"", "does not have the format");
+    refuse(b"GGUF and something else", "does not have the format");
     refuse(&bytes[..40], "ends within its header");
     refuse(&bytes[..bytes.len() - 1], "do not match its checksum");
     let mut flipped = bytes.clone();

@@ -212,16 +212,26 @@ fn binaries() -> Found<PathBuf> {
 
 /// The programs, or a copy that an unprivileged user may read.
 fn readable(binaries: PathBuf, folder: &Path) -> Found<PathBuf> {
-    let mut version = unprivileged(&binaries.join("postgres"));
+    // Unlike `postgres` it needs a library of the package, which the kernel does not open
+    // for it.
+    let mut version = unprivileged(&binaries.join("initdb"));
     if finish(version.arg("--version")).is_ok() {
         return Ok(binaries);
     }
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder, open).map_err(|error| error.to_string())?;
     let all = binaries.parent().ok_or("the programs have no folder")?;
-    let copy = folder.join("programs");
-    finish(Command::new("cp").arg("-r").args([all, &copy]))?;
-    Ok(copy.join("bin"))
+    let package = all.parent().ok_or("the programs have no package")?;
+    let copy = folder.join("programs/package");
+    fs::create_dir_all(&copy).map_err(|error| error.to_string())?;
+    finish(Command::new("cp").arg("-r").arg(all).arg(copy.join("all")))?;
+    // A wheel has its libraries beside the package, where the programs look for them.
+    let libraries = package.with_extension("libs");
+    if let Some(name) = libraries.file_name().filter(|_| libraries.is_dir()) {
+        let beside = copy.with_file_name(name);
+        finish(Command::new("cp").arg("-r").arg(&libraries).arg(beside))?;
+    }
+    Ok(copy.join("all/bin"))
 }
 
 fn unprivileged(program: &Path) -> Command {

@@ -67,7 +67,6 @@ pub(super) const WRONG_LABEL_COUNTS: &str = differences!("label", "thread_label"
 pub(super) const WRONG_ENTITY_COUNT: &str = "SELECT 'entities' \
      WHERE (SELECT count(*) FROM entity) IS NOT (SELECT entities FROM entity_count)";
 
-/// Recounts everything.
 pub(super) fn recount(file: &Connection) -> Result<(), StoreError> {
     file.execute_batch(concat!(
         "DELETE FROM memory_count; INSERT INTO memory_count ",
