@@ -50,6 +50,26 @@ pub struct EntityName {
     pub name: String,
 }
 
+/// Leaves out entities that have none of `names`, and displays the others by one of them:
+/// the name that their key is made of, else the first in alphabetical order. The stored
+/// name may be another project's.
+pub(super) fn display_by_names(mut entities: Vec<Entity>, names: Vec<EntityName>) -> Vec<Entity> {
+    let mut known: HashMap<EntityId, Vec<EntityName>> = HashMap::new();
+    for name in names {
+        known.entry(name.entity).or_default().push(name);
+    }
+    entities.retain_mut(|entity| {
+        let Some(names) = known.get(&entity.id) else {
+            return false;
+        };
+        let id = entity.key.split_once(':').map_or("", |(_, id)| id);
+        let best = names.iter().min_by_key(|name| (name.key != id, &name.name));
+        entity.name = best.map_or_else(|| entity.key.clone(), |best| best.name.clone());
+        true
+    });
+    entities
+}
+
 /// An entity found by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameMatch {

@@ -36,6 +36,13 @@ pub struct Due {
     pub more: bool,
 }
 
+/// Keeps at most `limit` of `ids`; returns whether there were more.
+pub(super) fn truncate(ids: &mut Vec<MemoryId>, limit: usize) -> bool {
+    let more = ids.len() > limit;
+    ids.truncate(limit);
+    more
+}
+
 pub(crate) type RunId = i64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::meter::store::Op;
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::retention::{
-    ArchiveReason, ClockEvidence, Due, RetentionStore, Run, RunId, Terms,
+    ArchiveReason, ClockEvidence, Due, RetentionStore, Run, RunId, Terms, truncate,
 };
 use crate::store::{StoreError, Stored};
 
@@ -121,11 +121,7 @@ async fn due(tx: &Tx, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
     // One more than the limit, to know whether there are more.
     let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let mut due = Due::default();
-    let cut = |ids: &mut Vec<MemoryId>| {
-        let more = ids.len() > limit;
-        ids.truncate(limit);
-        more
-    };
+    let cut = |ids: &mut Vec<MemoryId>| truncate(ids, limit);
 
     let sql = format!(
         "SELECT id FROM memory WHERE state = 'active' AND NOT protected AND {idle} \

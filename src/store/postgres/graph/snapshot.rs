@@ -1,7 +1,5 @@
 //! Lookups: words, entities, their names, whole triples.
 
-use std::collections::HashMap;
-
 use futures::try_join;
 use tokio_postgres::Row;
 
@@ -10,7 +8,7 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::{
     Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Projects,
-    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId,
+    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId, display_by_names,
 };
 use crate::store::memory::MemoryId;
 use crate::store::postgres::transaction::{Param, Tx};
@@ -102,7 +100,10 @@ impl GraphSnapshot for Snapshot<'_> {
                 return Ok(found.await?.iter().map(entity_from).collect());
             }
             let (found, names) = try_join!(found, names(self.tx, ids, &projects))?;
-            Ok(displayed(found.iter().map(entity_from).collect(), names))
+            Ok(display_by_names(
+                found.iter().map(entity_from).collect(),
+                names,
+            ))
         })
     }
 
@@ -135,7 +136,10 @@ impl GraphSnapshot for Snapshot<'_> {
                 return Ok(entities);
             }
             let ids: Vec<EntityId> = entities.iter().map(|entity| entity.id).collect();
-            Ok(displayed(entities, names(self.tx, &ids, &visible).await?))
+            Ok(display_by_names(
+                entities,
+                names(self.tx, &ids, &visible).await?,
+            ))
         })
     }
 
@@ -305,26 +309,6 @@ async fn names(
         name: row.get(3),
     };
     Ok(found.iter().map(name).collect())
-}
-
-/// Leaves out entities that have none of these names, and displays the others by
-/// one of them: the name their key is made of, else the first in the alphabet. The
-/// stored name may be another project's.
-fn displayed(mut entities: Vec<Entity>, names: Vec<EntityName>) -> Vec<Entity> {
-    let mut known: HashMap<EntityId, Vec<EntityName>> = HashMap::new();
-    for name in names {
-        known.entry(name.entity).or_default().push(name);
-    }
-    entities.retain_mut(|entity| {
-        let Some(names) = known.get(&entity.id) else {
-            return false;
-        };
-        let id = entity.key.split_once(':').map_or("", |(_, id)| id);
-        let best = names.iter().min_by_key(|name| (name.key != id, &name.name));
-        entity.name = best.map_or_else(|| entity.key.clone(), |best| best.name.clone());
-        true
-    });
-    entities
 }
 
 /// The names whose `column` is one of `values`.

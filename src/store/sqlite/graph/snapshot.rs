@@ -1,7 +1,5 @@
 //! Lookups: words, entities, their names, whole triples.
 
-use std::collections::HashMap;
-
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params_from_iter};
 
@@ -10,7 +8,7 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::{
     Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Projects,
-    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId,
+    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId, display_by_names,
 };
 use crate::store::memory::MemoryId;
 use crate::store::sqlite::unit::Unit;
@@ -359,32 +357,17 @@ fn names(
     })
 }
 
-/// Leaves out entities that are not known in `projects`, and displays the others
-/// by a name from there: the name their key is made of, else the first in the
-/// alphabet. The stored name may be another project's.
+/// The entities that are known in `projects`, displayed by a name from there.
 fn displayed(
     file: &Connection,
-    mut entities: Vec<Entity>,
+    entities: Vec<Entity>,
     projects: &Projects,
 ) -> Result<Vec<Entity>, StoreError> {
     if projects.is_none() {
         return Ok(entities);
     }
     let ids: Vec<EntityId> = entities.iter().map(|entity| entity.id).collect();
-    let mut known: HashMap<EntityId, Vec<EntityName>> = HashMap::new();
-    for name in names(file, &ids, projects)? {
-        known.entry(name.entity).or_default().push(name);
-    }
-    entities.retain_mut(|entity| {
-        let Some(names) = known.get(&entity.id) else {
-            return false;
-        };
-        let id = entity.key.split_once(':').map_or("", |(_, id)| id);
-        let best = names.iter().min_by_key(|name| (name.key != id, &name.name));
-        entity.name = best.map_or_else(|| entity.key.clone(), |best| best.name.clone());
-        true
-    });
-    Ok(entities)
+    Ok(display_by_names(entities, names(file, &ids, projects)?))
 }
 
 /// The names whose `column` is one of `values`.
