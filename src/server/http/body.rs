@@ -20,11 +20,11 @@ const KILOBYTE: usize = 1024;
 pub(super) struct Bodies {
     bytes_max: usize,
     /// Kilobytes for all bodies.
-    space: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
 }
 
 /// The memory of one body, held until the body is dropped.
-pub(super) struct Space {
+pub(super) struct BodyMemory {
     _kilobytes: Option<OwnedSemaphorePermit>,
 }
 
@@ -32,7 +32,7 @@ impl Bodies {
     pub(super) fn new(bytes_max: usize, total_bytes_max: usize) -> Bodies {
         Bodies {
             bytes_max,
-            space: Arc::new(Semaphore::new(total_bytes_max / KILOBYTE)),
+            memory: Arc::new(Semaphore::new(total_bytes_max / KILOBYTE)),
         }
     }
 }
@@ -41,14 +41,14 @@ pub(super) async fn read(
     bodies: &Bodies,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Vec<u8>, Space), Refusal> {
+) -> Result<(Vec<u8>, BodyMemory), Refusal> {
     let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > bodies.bytes_max) {
         return Err(too_long(bodies.bytes_max));
     }
     let mut deadline = Instant::now() + Duration::from_secs(HTTP_BODY_SECONDS_MAX);
-    let mut space = Space { _kilobytes: None };
+    let mut memory = BodyMemory { _kilobytes: None };
     let mut granted = 0;
     let mut bytes = Vec::new();
     let mut frames = body.into_data_stream();
@@ -76,14 +76,14 @@ pub(super) async fn read(
             // wait for each other half read.
             let wanted = length.unwrap_or(0).max(needed).div_ceil(KILOBYTE);
             let more = u32::try_from(wanted - granted).unwrap_or(u32::MAX);
-            let more = timeout_at(deadline, bodies.space.clone().acquire_many_owned(more)).await;
+            let more = timeout_at(deadline, bodies.memory.clone().acquire_many_owned(more)).await;
             let Ok(Ok(more)) = more else {
                 meter::RATE_LIMITED.increment(RateLimit::Bodies);
                 let message = "the bodies of other requests use up the memory for them";
                 return Err(super::unavailable(message));
             };
             granted = wanted;
-            match &mut space._kilobytes {
+            match &mut memory._kilobytes {
                 Some(kilobytes) => kilobytes.merge(more),
                 none => *none = Some(more),
             }
@@ -93,7 +93,7 @@ pub(super) async fn read(
         deadline += Duration::from_secs_f64(earned);
     }
     meter::BODY_BYTES.add((), bytes.len() as u64);
-    Ok((bytes, space))
+    Ok((bytes, memory))
 }
 
 fn too_long(most: usize) -> Refusal {
@@ -144,9 +144,9 @@ mod tests {
     async fn bodies_wait_for_the_memory_of_others() {
         let bodies = Bodies::new(1 << 20, 8 * KILOBYTE);
         let first = read(&bodies, &HeaderMap::new(), slow(6, Duration::ZERO)).await;
-        let (_, space) = first.expect("it fits");
+        let (_, memory) = first.expect("it fits");
         assert_eq!(status(&bodies, slow(4, Duration::ZERO)).await, Err(503));
-        drop(space);
+        drop(memory);
         assert_eq!(
             status(&bodies, slow(4, Duration::ZERO)).await,
             Ok(4 * KILOBYTE)

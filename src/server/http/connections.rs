@@ -29,51 +29,54 @@ use crate::meter::http::{self as meter, RateLimit};
 
 /// The slots for connections. No single address can take all of them, because
 /// connecting takes no key; trusted proxies can.
-pub(super) struct Places {
+pub(super) struct ConnectionSlots {
     free: Arc<Semaphore>,
-    of_an_address_max: usize,
+    per_address_max: usize,
     trusted_proxies: Vec<IpAddr>,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// One slot, released when it is dropped.
-struct Place {
-    places: Arc<Places>,
+struct ConnectionSlot {
+    slots: Arc<ConnectionSlots>,
     address: IpAddr,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Places {
-    pub(super) fn new(connections: usize, trusted_proxies: Vec<IpAddr>) -> Places {
-        Places {
+impl ConnectionSlots {
+    pub(super) fn new(connections: usize, trusted_proxies: Vec<IpAddr>) -> ConnectionSlots {
+        ConnectionSlots {
             free: Arc::new(Semaphore::new(connections)),
-            of_an_address_max: (connections * HTTP_ADDRESS_CONNECTIONS_PERCENT_MAX).div_ceil(100),
+            per_address_max: (connections * HTTP_ADDRESS_CONNECTIONS_PERCENT_MAX).div_ceil(100),
             trusted_proxies,
-            taken: Mutex::default(),
+            by_address: Mutex::default(),
         }
     }
 
-    fn take(self: &Arc<Places>, address: IpAddr) -> Option<Place> {
+    fn acquire(self: &Arc<ConnectionSlots>, address: IpAddr) -> Option<ConnectionSlot> {
         let permit = self.free.clone().try_acquire_owned().ok()?;
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.entry(address).or_default();
-        if *own >= self.of_an_address_max && !self.trusted_proxies.contains(&address) {
+        let mut by_address = self
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let own = by_address.entry(address).or_default();
+        if *own >= self.per_address_max && !self.trusted_proxies.contains(&address) {
             return None;
         }
         *own += 1;
-        Some(Place {
-            places: self.clone(),
+        Some(ConnectionSlot {
+            slots: self.clone(),
             address,
             _permit: permit,
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let taken = self.places.taken.lock();
-        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut own) = taken.entry(self.address) {
+        let by_address = self.slots.by_address.lock();
+        let mut by_address = by_address.unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut own) = by_address.entry(self.address) {
             match own.get() {
                 0 | 1 => drop(own.remove()),
                 more => *own.get_mut() = more - 1,
@@ -86,7 +89,7 @@ impl Drop for Place {
 pub(super) async fn accept_all(
     listener: TcpListener,
     router: Router,
-    places: Arc<Places>,
+    slots: Arc<ConnectionSlots>,
     open: TaskTracker,
     end: CancellationToken,
 ) {
@@ -100,7 +103,7 @@ pub(super) async fn accept_all(
                 continue;
             }
         };
-        let Some(place) = places.take(peer.ip()) else {
+        let Some(slot) = slots.acquire(peer.ip()) else {
             // Closed at once: a queue would hide that the bound is reached.
             meter::RATE_LIMITED.increment(RateLimit::Connections);
             continue;
@@ -110,14 +113,14 @@ pub(super) async fn accept_all(
         limit_unread(&stream, HTTP_UNREAD_MILLIS_MAX);
         let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
         open.spawn(async move {
-            let _place = place;
+            let _slot = slot;
             serving.await;
         });
     }
 }
 
 /// Lets the kernel end a connection whose client has read nothing for so long: it would
-/// hold its place for ever, without a key.
+/// hold its slot for ever, without a key.
 fn limit_unread(stream: &TcpStream, millis: u32) {
     #[cfg(target_os = "linux")]
     if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &millis) {

@@ -77,34 +77,34 @@ pub(super) struct UsableKeys {
     pub(super) expire_soon: u64,
 }
 
-/// A request that passed the gate.
+/// The key that a request authenticated with, and the request's slot.
 #[derive(Clone)]
-pub(super) struct Visitor {
+pub(super) struct Principal {
     pub(super) key: Arc<Key>,
     pub(super) grants: Arc<Grants>,
     in_use: Arc<KeyInUse>,
-    turn: Turn,
+    slot: RequestSlot,
 }
 
 /// A slot among the open requests of a key, held until the last copy is dropped.
 #[derive(Clone)]
-pub(super) struct Turn(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub(super) struct RequestSlot(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
-impl Turn {
+impl RequestSlot {
     /// Releases the slot while copies are still about to be dropped, so that the client
     /// finds it free once it has its answer.
-    pub(super) fn end(&self) {
+    pub(super) fn release(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-impl Visitor {
+impl Principal {
     pub(super) fn may(&self, scope: Scope) -> bool {
         self.key.grant.scopes.allow(scope)
     }
 
-    pub(super) fn turn(&self) -> Turn {
-        self.turn.clone()
+    pub(super) fn slot(&self) -> RequestSlot {
+        self.slot.clone()
     }
 
     /// Counts the requests of a batch; the first one was counted when the batch
@@ -255,7 +255,7 @@ impl Gate {
         address: IpAddr,
         headers: &HeaderMap,
         event: &str,
-    ) -> Result<Visitor, Refusal> {
+    ) -> Result<Principal, Refusal> {
         let read = self.refresh().await;
         read.map_err(|failure| Refusal::failure(&failure))?;
         let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
@@ -341,7 +341,7 @@ impl Gate {
         Refusal::unauthorized(refusal, event)
     }
 
-    pub(super) fn bounded(&self, key: Arc<Key>) -> Result<Visitor, Refusal> {
+    pub(super) fn bounded(&self, key: Arc<Key>) -> Result<Principal, Refusal> {
         let in_use = self.in_use(&key);
         if let Err(until) = in_use.rate.check() {
             meter::RATE_LIMITED.increment(RateLimit::Requests);
@@ -349,15 +349,15 @@ impl Gate {
             return Err(limited("this key's requests for this minute are used up")
                 .retry_after(wait.as_secs() + 1));
         }
-        let turn = in_use.at_once.clone().try_acquire_owned().map_err(|_| {
+        let slot = in_use.at_once.clone().try_acquire_owned().map_err(|_| {
             meter::RATE_LIMITED.increment(RateLimit::AtOnce);
             limited("this key has too many open requests").retry_after(1)
         })?;
-        Ok(Visitor {
+        Ok(Principal {
             key,
             grants: in_use.grants.clone(),
             in_use,
-            turn: Turn(Arc::new(Mutex::new(Some(turn)))),
+            slot: RequestSlot(Arc::new(Mutex::new(Some(slot)))),
         })
     }
 

@@ -8,11 +8,11 @@
 //! A POST to `/mcp` is a connection of its own, so that everything that holds on standard
 //! input and output holds here.
 
-mod attended;
 mod body;
 mod connections;
 mod gate;
 mod headers;
+mod inline;
 mod listens;
 mod page_sessions;
 mod plain;
@@ -33,10 +33,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::attended::SilentPeer;
 use self::body::Bodies;
-use self::connections::Places;
-use self::gate::{Gate, Visitor};
+use self::connections::ConnectionSlots;
+use self::gate::{Gate, Principal};
+use self::inline::NullPeer;
 use self::listens::Listens;
 use self::refusal::Refusal;
 use self::sessions::Sessions;
@@ -99,7 +99,7 @@ struct Http {
     bodies: Bodies,
     health: Health,
     view: View,
-    silent_peer: SilentPeer,
+    null_peer: NullPeer,
     keys_announced: watch::Receiver<u64>,
     /// The open exchanges.
     exchanges: TaskTracker,
@@ -165,7 +165,7 @@ impl Server {
             bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
             health: parts.health,
             view: parts.view,
-            silent_peer: attended::silent_peer(),
+            null_peer: inline::null_peer(),
             keys_announced: parts.keys_announced,
             exchanges: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -177,11 +177,14 @@ impl Server {
         let own = address(&listener)?;
         listening(own, metrics.as_ref().map(address).transpose()?);
         audit::record("serve.started", &[("address", &own.to_string())]);
-        let places = Arc::new(Places::new(settings.connections, settings.trusted_proxies));
+        let slots = Arc::new(ConnectionSlots::new(
+            settings.connections,
+            settings.trusted_proxies,
+        ));
         let open = TaskTracker::new();
         let end = CancellationToken::new();
         let accept = |listener, router| {
-            connections::accept_all(listener, router, places.clone(), open.clone(), end.clone())
+            connections::accept_all(listener, router, slots.clone(), open.clone(), end.clone())
         };
         let serving = accept(listener, routes::router(&http));
         let metrics = async {
@@ -263,10 +266,10 @@ impl Http {
     }
 
     /// The thread of a caller without a session: its key and the day.
-    fn day_of(&self, visitor: &Visitor) -> String {
+    fn day_of(&self, principal: &Principal) -> String {
         let now = self.server.dispatch.clock().now().to_iso();
         let day = now.split('T').next().unwrap_or_default();
-        format!("{}/{day}", visitor.key.id)
+        format!("{}/{day}", principal.key.id)
     }
 }
 

@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::gate::Visitor;
+use super::gate::Principal;
 use super::refusal::{Refusal, json_response};
 use super::{Http, RequestId, body};
 use crate::caller::{Caller, ToolGrants};
@@ -29,24 +29,24 @@ struct ToolRequest {
 
 pub(super) async fn ask(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     Extension(id): Extension<RequestId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let arguments = document(&http, &headers, body, &id).await?;
-    call(&http, &visitor, &id, "ask_mimo", arguments).await
+    call(&http, &principal, &id, "ask_mimo", arguments).await
 }
 
 pub(super) async fn tool(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     Extension(id): Extension<RequestId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let (tool, arguments) = request(&http, &headers, body, &id).await?;
-    call(&http, &visitor, &id, &tool, arguments).await
+    call(&http, &principal, &id, &tool, arguments).await
 }
 
 /// The name of a tool and its arguments.
@@ -72,7 +72,7 @@ pub(super) async fn request(
 
 pub(super) async fn tools(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     Extension(id): Extension<RequestId>,
 ) -> Result<Response, Refusal> {
     let server = &http.server;
@@ -82,25 +82,25 @@ pub(super) async fn tools(
     let mut choice = AutoChoice::default();
     let tools = server
         .listings
-        .tools(&server.dispatch, &visitor.grants, &mut choice);
+        .tools(&server.dispatch, &principal.grants, &mut choice);
     let tools = tools.map_err(|failure| Refusal::failure(&failure).with_request_id(&id.0))?;
     Ok(json_response(StatusCode::OK, tools.get().to_owned()))
 }
 
 pub(super) async fn call(
     http: &Arc<Http>,
-    visitor: &Visitor,
+    principal: &Principal,
     id: &RequestId,
     name: &str,
     arguments: Value,
 ) -> Result<Response, Refusal> {
     let dispatch = &http.server.dispatch;
-    let grants = &visitor.grants.tools;
+    let grants = &principal.grants.tools;
     if !dispatch.serves(name, grants) && dispatch.serves(name, &ToolGrants::All) {
         audit::record(
             "scope.refused",
             &[
-                ("key", visitor.key.id.as_str()),
+                ("key", principal.key.id.as_str()),
                 ("tool", name),
                 ("request_id", &id.0),
             ],
@@ -113,7 +113,10 @@ pub(super) async fn call(
                 .with_request_id(&id.0),
         );
     }
-    let context = Context::new(Caller::new(visitor.grants.clone(), http.day_of(visitor)));
+    let context = Context::new(Caller::new(
+        principal.grants.clone(),
+        http.day_of(principal),
+    ));
     // A client that goes away cancels its call.
     let _cancel = context.cancel.clone().drop_guard();
     let reply = dispatch.call(name, arguments, context).await;

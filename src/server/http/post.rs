@@ -13,14 +13,14 @@ use rmcp::model::ClientRequest;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::attended::{self, Attended};
-use super::gate::Visitor;
+use super::gate::Principal;
 use super::headers::{
     LAST_EVENT_ID, SESSION, accepts, check_accepted, check_content_type, check_stateless,
     check_version, id_of, invalid, is_newest, is_stateless, text,
 };
+use super::inline::{self, DetachOnDrop};
 use super::refusal::{Refusal, json_response};
-use super::sessions::{Introduction, LiveSession};
+use super::sessions::{InitializeInfo, LiveSession};
 use super::stream::{ClosedOnDrop, EventStream, messages, parse_id, unsessioned};
 use super::{Http, body};
 use crate::caller::Caller;
@@ -32,7 +32,7 @@ use crate::wire::{ClientRequests, Connection, Exchange, Id, LISTEN, Messages, Ou
 
 pub(super) async fn post(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -43,29 +43,29 @@ pub(super) async fn post(
         return Err(invalid("the body is empty".to_owned()));
     };
     drop(body);
-    visitor.count_batch(frame.items().len())?;
+    principal.count_batch(frame.items().len())?;
     let session = text(&headers, SESSION);
     if is_stateless(&headers, &frame) {
         check_stateless(&headers, &frame)?;
-        return unsessioned_exchange(&http, &visitor, frame, true).await;
+        return unsessioned_exchange(&http, &principal, frame, true).await;
     }
     check_version(&headers)?;
     if let Some(id) = session {
-        let live = find(&http, &visitor, id, id_of(&frame)).await?;
-        return session_exchange(&http, &visitor, live, frame).await;
+        let live = find(&http, &principal, id, id_of(&frame)).await?;
+        return session_exchange(&http, &principal, live, frame).await;
     }
     if let Frame::Single(Item::Request { request, .. }) = &frame
         && let ClientRequest::InitializeRequest(initialize) = &**request
     {
         let client_name = initialize.params.client_info.name.clone();
-        return initialize_exchange(&http, &visitor, frame, client_name).await;
+        return initialize_exchange(&http, &principal, frame, client_name).await;
     }
-    unsessioned_exchange(&http, &visitor, frame, false).await
+    unsessioned_exchange(&http, &principal, frame, false).await
 }
 
 pub(super) async fn get(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let id = session_id(&headers)?;
@@ -77,9 +77,9 @@ pub(super) async fn get(
             message,
         ));
     }
-    let live = find(&http, &visitor, id, None).await?;
+    let live = find(&http, &principal, id, None).await?;
     let Some(last) = text(&headers, LAST_EVENT_ID) else {
-        return Ok(live.standing.read(None));
+        return Ok(live.standalone.read(None));
     };
     let found = parse_id(last).and_then(|(id, number)| Some((live.stream(id)?, number)));
     match found {
@@ -99,11 +99,11 @@ fn nothing_to_resume() -> Refusal {
 
 pub(super) async fn delete(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let id = session_id(&headers)?;
-    let live = find(&http, &visitor, id, None).await?;
+    let live = find(&http, &principal, id, None).await?;
     let closed = http.sessions.close(&live).await;
     closed.map_err(|failure| Refusal::failure(&failure))?;
     let mut response = Response::new(Body::empty());
@@ -124,11 +124,11 @@ fn session_id(headers: &HeaderMap) -> Result<&str, Refusal> {
 /// The session `id`, for the request with the id `request`, if it has one.
 async fn find(
     http: &Arc<Http>,
-    visitor: &Visitor,
+    principal: &Principal,
     id: &str,
     request: Option<&Id>,
 ) -> Result<Arc<LiveSession>, Refusal> {
-    let found = http.sessions.find(&http.server, visitor, id).await;
+    let found = http.sessions.find(&http.server, principal, id).await;
     let found = found.map_err(|failure| Refusal::failure(&failure))?;
     found.ok_or_else(|| {
         // The same for another key's session, so that its existence is not revealed.
@@ -140,7 +140,7 @@ async fn find(
 /// An exchange whose requests end when the client goes away.
 async fn unsessioned_exchange(
     http: &Arc<Http>,
-    visitor: &Visitor,
+    principal: &Principal,
     frame: Frame,
     is_newest: bool,
 ) -> Result<Response, Refusal> {
@@ -162,7 +162,7 @@ async fn unsessioned_exchange(
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
     // A caller without a session keeps its identity for work that spans several
     // requests.
-    let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));
+    let caller = Caller::new(principal.grants.clone(), http.day_of(principal));
     let session = match listens {
         true => http.server.open_session(caller, connection.clone()),
         false => http.server.session(caller, connection.clone()),
@@ -170,13 +170,13 @@ async fn unsessioned_exchange(
     let hears = listens.then(|| session.clone());
     let outbox = ClosedOnDrop(Arc::new(outbox));
     if listens {
-        http.listens.add(visitor.key.id.clone(), &outbox.0);
+        http.listens.add(principal.key.id.clone(), &outbox.0);
     }
     // An idle listener must not keep Mimo busy.
-    let turn = (!listens).then(|| visitor.turn());
+    let slot = (!listens).then(|| principal.slot());
     let mut work = match is_single {
-        true => http.answer(exchange, session, connection, turn),
-        false => http.run(exchange, session, connection, hears, turn),
+        true => http.answer(exchange, session, connection, slot),
+        false => http.run(exchange, session, connection, hears, slot),
     };
     let wait = Duration::from_millis(HTTP_ANSWER_MILLIS_MAX);
     let first = match tokio::time::timeout(wait, work.first(&outbox.0)).await {
@@ -193,7 +193,7 @@ async fn unsessioned_exchange(
         false if is_newest => status_of_answer(answer),
         false => StatusCode::OK,
     };
-    visitor.turn().end();
+    principal.slot().release();
     Ok(json_response(status, Bytes::copy_from_slice(answer)))
 }
 
@@ -220,7 +220,7 @@ fn whole_answer(first: &Messages) -> Option<&[u8]> {
 /// An exchange that continues without its client, which can resume its stream.
 async fn session_exchange(
     http: &Arc<Http>,
-    visitor: &Visitor,
+    principal: &Principal,
     live: Arc<LiveSession>,
     frame: Frame,
 ) -> Result<Response, Refusal> {
@@ -239,7 +239,7 @@ async fn session_exchange(
     let outbox = Arc::new(outbox);
     live.add_exchange(&outbox);
     // Where another request may cancel this one though its own client is gone.
-    let held = (outbox.clone(), visitor.turn());
+    let held = (outbox.clone(), principal.slot());
     let session = live.session.clone();
     let work = match is_single {
         true => http.answer(exchange, session, connection, held),
@@ -249,40 +249,39 @@ async fn session_exchange(
         return Ok(accepted());
     }
     match first_answer(http, &live, outbox, work).await {
-        First::Answer(answer) => {
+        FirstAnswer::Whole(answer) => {
             let kept = http.sessions.keep(&live).await;
             kept.map_err(|failure| Refusal::failure(&failure))?;
-            visitor.turn().end();
+            principal.slot().release();
             Ok(json_response(status, answer))
         }
-        First::Stream(stream) => Ok(stream.read(None)),
-        First::Nothing => Ok(accepted()),
+        FirstAnswer::Stream(stream) => Ok(stream.read(None)),
+        FirstAnswer::Cancelled => Ok(accepted()),
     }
 }
 
-enum First {
-    /// The whole answer.
-    Answer(Vec<u8>),
+enum FirstAnswer {
+    Whole(Vec<u8>),
     /// More than one answer, or one that takes long.
     Stream(Arc<EventStream>),
-    /// Its request was cancelled.
-    Nothing,
+    /// The request was cancelled.
+    Cancelled,
 }
 
 async fn first_answer(
     http: &Arc<Http>,
     live: &Arc<LiveSession>,
     outbox: Arc<Outbox>,
-    mut work: Attended,
-) -> First {
+    mut work: DetachOnDrop,
+) -> FirstAnswer {
     let wait = Duration::from_millis(HTTP_ANSWER_MILLIS_MAX);
     let first = match tokio::time::timeout(wait, work.first(&outbox)).await {
         Ok(Some(first)) => Some(first),
-        Ok(None) => return First::Nothing,
+        Ok(None) => return FirstAnswer::Cancelled,
         Err(_) => None,
     };
     if let Some(answer) = first.as_ref().and_then(whole_answer) {
-        return First::Answer(answer.to_vec());
+        return FirstAnswer::Whole(answer.to_vec());
     }
     let stream = live.add_stream(http.server.dispatch.clock().new_id());
     let first = first.map(|first| first.lines).unwrap_or_default();
@@ -296,17 +295,17 @@ async fn first_answer(
             tracing::warn!(%failure, "a change of a session was not kept");
         }
     });
-    First::Stream(stream)
+    FirstAnswer::Stream(stream)
 }
 
 /// The first exchange of a session, which exists once it is answered.
 async fn initialize_exchange(
     http: &Arc<Http>,
-    visitor: &Visitor,
+    principal: &Principal,
     frame: Frame,
     client_name: String,
 ) -> Result<Response, Refusal> {
-    let live = http.sessions.prepare(&http.server, visitor);
+    let live = http.sessions.prepare(&http.server, principal);
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
     http.run(exchange, live.session.clone(), connection, None, ());
     let Some(first) = outbox.next().await else {
@@ -316,11 +315,11 @@ async fn initialize_exchange(
     let document: Value = serde_json::from_slice(answer).unwrap_or_default();
     let mut response = json_response(StatusCode::OK, Bytes::copy_from_slice(answer));
     if let Some(version) = document["result"]["protocolVersion"].as_str() {
-        let introduction = Introduction {
+        let info = InitializeInfo {
             protocol_version: version.to_owned(),
             client_name,
         };
-        let opened = http.sessions.open(&live, introduction).await;
+        let opened = http.sessions.open(&live, info).await;
         opened.map_err(|failure| Refusal::failure(&failure))?;
         if let Ok(id) = HeaderValue::from_str(live.id()) {
             response.headers_mut().insert(SESSION, id);
@@ -337,12 +336,12 @@ impl Http {
         session: Arc<Session>,
         connection: Arc<dyn Connection>,
         held: impl Send + 'static,
-    ) -> Attended {
+    ) -> DetachOnDrop {
         let service = Mcp::new(self.server.clone(), session, connection.clone());
-        let answering = attended::answer(service, exchange, self.silent_peer.clone());
+        let answering = inline::answer(service, exchange, self.null_peer.clone());
         let held = (self.exchanges.token(), held);
         let ending = self.ending.clone();
-        Attended::new(async move {
+        DetachOnDrop::new(async move {
             let mut answering = std::pin::pin!(answering);
             let stopping = async {
                 ending.cancelled().await;
@@ -370,14 +369,14 @@ impl Http {
         connection: Arc<dyn Connection>,
         hears: Option<Arc<Session>>,
         held: impl Send + 'static,
-    ) -> Attended {
+    ) -> DetachOnDrop {
         let server = self.server.clone();
         let announcing = hears.map(|session| server.clone().announce_changes(session));
         let service = Mcp::new(server, session, connection.clone());
         let cancel = CancellationToken::new();
         let open = self.exchanges.token();
         let ending = self.ending.clone();
-        Attended::spawned(async move {
+        DetachOnDrop::detached(async move {
             let _held = (open, held);
             let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
             let announcing = async {

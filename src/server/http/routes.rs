@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
-use super::gate::Visitor;
+use super::gate::Principal;
 use super::headers::{FROM_PAGES, SESSION};
 use super::refusal::{Refusal, json_response};
 use super::{Http, Peer, RequestId, plain, post as mcp, view};
@@ -156,7 +156,7 @@ async fn admit(
             Entry::Session => Some(http.gate.admit_page(headers, &id).await),
         };
         match admitted {
-            Some(Ok(visitor)) => drop(request.extensions_mut().insert(visitor)),
+            Some(Ok(principal)) => drop(request.extensions_mut().insert(principal)),
             Some(Err(refusal)) => return refusal.into_response(),
             None => {}
         }
@@ -243,9 +243,9 @@ async fn ready(State(http): State<Arc<Http>>) -> Response {
 
 async fn health(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
 ) -> Result<Response, Refusal> {
-    allow(visitor.may(Scope::Read), "read")?;
+    allow(principal.may(Scope::Read), "read")?;
     let keys = http.gate.usable_keys().await.unwrap_or_default();
     let report = http.health.report(ServerCounts {
         keys_usable: keys.usable,
@@ -260,8 +260,8 @@ async fn health(
     Ok(json_response(status, report.document.to_string()))
 }
 
-async fn metrics(Extension(visitor): Extension<Visitor>) -> Result<Response, Refusal> {
-    allow(visitor.key.grant.scopes.metrics, "metrics")?;
+async fn metrics(Extension(principal): Extension<Principal>) -> Result<Response, Refusal> {
+    allow(principal.key.grant.scopes.metrics, "metrics")?;
     Ok(rendered())
 }
 

@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::gate::Visitor;
-use super::stream::{EventStream, KeptBytes, STANDING};
+use super::gate::Principal;
+use super::stream::{EventStream, KeptBytes, STANDALONE_STREAM_ID};
 use crate::caller::Caller;
 use crate::catalog::Until;
 use crate::clock::{Clock, Timestamp};
@@ -46,24 +46,24 @@ pub(super) struct LiveSession {
     /// The exchanges whose requests are not all answered.
     exchanges: Mutex<Vec<Weak<Outbox>>>,
     /// Messages that belong to no exchange.
-    pub(super) standing: Arc<EventStream>,
+    pub(super) standalone: Arc<EventStream>,
     connection: Arc<dyn Connection>,
     kept_bytes: KeptBytes,
     /// The streams of exchanges, the oldest first.
     streams: Mutex<Vec<Arc<EventStream>>>,
     /// The session as stored.
-    kept: Mutex<Kept>,
+    stored: Mutex<StoredState>,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct StoredState {
     level: LoggingLevel,
     subscribed: Vec<String>,
 }
 
 /// The client's own description in its `initialize`.
-pub(super) struct Introduction {
+pub(super) struct InitializeInfo {
     pub(super) protocol_version: String,
     pub(super) client_name: String,
 }
@@ -86,10 +86,10 @@ impl Sessions {
     }
 
     /// A session that is not stored yet, for the exchange that opens it.
-    pub(super) fn prepare(&self, server: &Arc<Server>, visitor: &Visitor) -> Arc<LiveSession> {
+    pub(super) fn prepare(&self, server: &Arc<Server>, principal: &Principal) -> Arc<LiveSession> {
         LiveSession::start(
             server,
-            visitor,
+            principal,
             Record::new_id(&*self.clock),
             &self.kept_bytes,
         )
@@ -99,15 +99,15 @@ impl Sessions {
     pub(super) async fn open(
         &self,
         live: &Arc<LiveSession>,
-        introduction: Introduction,
+        info: InitializeInfo,
     ) -> Result<(), Failure> {
         let now = self.clock.now();
         let record = Record {
             id: live.id.clone(),
             key: live.key.clone(),
             capabilities: Value::Object(live.session.capabilities()).to_string(),
-            protocol_version: introduction.protocol_version,
-            client_name: introduction.client_name,
+            protocol_version: info.protocol_version,
+            client_name: info.client_name,
             log_level: None,
             subscribed: Vec::new(),
             opened_at: now,
@@ -120,12 +120,12 @@ impl Sessions {
         Ok(())
     }
 
-    /// The session with this id, if it is the visitor's: one that another process
+    /// The session with this id, if it is the principal's: one that another process
     /// opened is loaded here.
     pub(super) async fn find(
         &self,
         server: &Arc<Server>,
-        visitor: &Visitor,
+        principal: &Principal,
         id: &str,
     ) -> Result<Option<Arc<LiveSession>>, Failure> {
         // Another process may have ended it.
@@ -133,7 +133,7 @@ impl Sessions {
             self.forget(&[id.to_owned()], SessionEnd::Idle);
             return Ok(None);
         };
-        if record.key != visitor.key.id {
+        if record.key != principal.key.id {
             return Ok(None);
         }
         self.store.touch_session(&record, self.clock.now()).await?;
@@ -141,7 +141,7 @@ impl Sessions {
         if known.is_some() {
             return Ok(known);
         }
-        let live = LiveSession::start(server, visitor, id.to_owned(), &self.kept_bytes);
+        let live = LiveSession::start(server, principal, id.to_owned(), &self.kept_bytes);
         live.restore(&record).await;
         let mut sessions = self.live();
         let live = sessions.entry(id.to_owned()).or_insert(live).clone();
@@ -195,7 +195,7 @@ impl Sessions {
     /// Ends the open streams of all sessions.
     pub(super) fn end_streams(&self) {
         for live in self.live().values() {
-            live.standing.end();
+            live.standalone.end();
             live.connection.stop();
         }
     }
@@ -219,16 +219,16 @@ impl Sessions {
 impl LiveSession {
     fn start(
         server: &Arc<Server>,
-        visitor: &Visitor,
+        principal: &Principal,
         id: String,
         kept_bytes: &KeptBytes,
     ) -> Arc<LiveSession> {
         let requests = Arc::<ClientRequests>::default();
         let (connection, outbox) = Outbox::for_session(requests.clone());
-        let caller = Caller::new(visitor.grants.clone(), id.as_str());
+        let caller = Caller::new(principal.grants.clone(), id.as_str());
         let session = server.open_session(caller, connection.clone());
-        let standing = EventStream::new(STANDING.to_owned(), kept_bytes);
-        let (stream, changes) = (standing.clone(), server.clone());
+        let standalone = EventStream::new(STANDALONE_STREAM_ID.to_owned(), kept_bytes);
+        let (stream, changes) = (standalone.clone(), server.clone());
         let (told, news) = (session.clone(), session.clone());
         let tasks = vec![
             AbortOnDropHandle::new(tokio::spawn(async move { stream.fill(&outbox).await })),
@@ -239,15 +239,15 @@ impl LiveSession {
         ];
         Arc::new(LiveSession {
             id,
-            key: visitor.key.id.clone(),
-            kept: Mutex::new(Kept {
+            key: principal.key.id.clone(),
+            stored: Mutex::new(StoredState {
                 level: session.level(),
                 subscribed: Vec::new(),
             }),
             session,
             requests,
             exchanges: Mutex::default(),
-            standing,
+            standalone,
             connection,
             kept_bytes: kept_bytes.clone(),
             streams: Mutex::default(),
@@ -274,12 +274,12 @@ impl LiveSession {
                 let _ = catalog.subscribe(uri, Until::Unsubscribed, &cancel).await;
             }
         }
-        *self.kept() = self.state();
+        *self.stored() = self.state();
     }
 
-    fn state(&self) -> Kept {
+    fn state(&self) -> StoredState {
         let catalog = self.session.catalog.as_ref();
-        Kept {
+        StoredState {
             level: self.session.level(),
             subscribed: catalog.map(|it| it.subscribed()).unwrap_or_default(),
         }
@@ -287,7 +287,7 @@ impl LiveSession {
 
     fn changes(&self) -> Vec<SessionChange> {
         let now = self.state();
-        let before = std::mem::replace(&mut *self.kept(), now.clone());
+        let before = std::mem::replace(&mut *self.stored(), now.clone());
         let added = now.subscribed.iter();
         let added = added.filter(|uri| !before.subscribed.contains(uri));
         let removed = before.subscribed.iter();
@@ -304,8 +304,8 @@ impl LiveSession {
         changes
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stored(&self) -> MutexGuard<'_, StoredState> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers an exchange, whose requests other exchanges may cancel.
@@ -342,8 +342,8 @@ impl LiveSession {
     }
 
     pub(super) fn stream(&self, id: &str) -> Option<Arc<EventStream>> {
-        if id == self.standing.id() {
-            return Some(self.standing.clone());
+        if id == self.standalone.id() {
+            return Some(self.standalone.clone());
         }
         let streams = self.streams();
         streams.iter().find(|each| each.id() == id).cloned()
@@ -360,7 +360,7 @@ impl LiveSession {
     }
 
     fn end(&self) {
-        self.standing.end();
+        self.standalone.end();
         self.connection.stop();
         for exchange in self.exchanges().iter().filter_map(Weak::upgrade) {
             exchange.close();

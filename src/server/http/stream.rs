@@ -27,7 +27,7 @@ use crate::wire::Outbox;
 type Item = Result<Bytes, Infallible>;
 
 /// The id of the stream for messages that belong to no exchange.
-pub(super) const STANDING: &str = "0";
+pub(super) const STANDALONE_STREAM_ID: &str = "0";
 
 /// A stream of a session.
 pub(super) struct EventStream {
@@ -169,7 +169,7 @@ impl EventStream {
             (log.readers, log.read)
         };
         self.changed.notify_waiters();
-        let kind = match self.id == STANDING {
+        let kind = match self.id == STANDALONE_STREAM_ID {
             true => StreamKind::Get,
             false => StreamKind::Post,
         };
@@ -208,13 +208,13 @@ impl Reader {
         let stream = self.stream.clone();
         loop {
             let changed = stream.changed.notified();
-            match self.look() {
-                Look::Event(number, event) => {
+            match self.try_next() {
+                NextEvent::Ready(number, event) => {
                     stream.changed.notify_waiters();
                     return Some(format_event(Some((&stream.id, number)), &event));
                 }
-                Look::Over => return None,
-                Look::Nothing => {}
+                NextEvent::Ended => return None,
+                NextEvent::Pending => {}
             }
             tokio::select! {
                 () = changed => {}
@@ -223,10 +223,10 @@ impl Reader {
         }
     }
 
-    fn look(&mut self) -> Look {
+    fn try_next(&mut self) -> NextEvent {
         let mut log = self.stream.log();
         if log.readers != self.reader {
-            return Look::Over;
+            return NextEvent::Ended;
         }
         self.next = self.next.max(log.dropped + 1);
         let at = usize::try_from(self.next - 1 - log.dropped).unwrap_or(usize::MAX);
@@ -234,19 +234,21 @@ impl Reader {
             let number = self.next;
             self.next += 1;
             log.read = log.read.max(number);
-            return Look::Event(number, event);
+            return NextEvent::Ready(number, event);
         }
         match log.ended {
-            Some(_) => Look::Over,
-            None => Look::Nothing,
+            Some(_) => NextEvent::Ended,
+            None => NextEvent::Pending,
         }
     }
 }
 
-enum Look {
-    Event(u64, Bytes),
-    Nothing,
-    Over,
+enum NextEvent {
+    /// Its number and its data.
+    Ready(u64, Bytes),
+    Pending,
+    /// There is none, or another reader has taken over.
+    Ended,
 }
 
 impl Drop for Reader {

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
 
-use super::gate::{Gate, Visitor, is_same_origin};
+use super::gate::{Gate, Principal, is_same_origin};
 use super::refusal::{Refusal, json_response};
 use super::{Http, RequestId, headers, plain};
 use crate::caller::Scope;
@@ -36,7 +36,7 @@ impl Gate {
         &self,
         headers: &HeaderMap,
         event: &str,
-    ) -> Result<Visitor, Refusal> {
+    ) -> Result<Principal, Refusal> {
         // To a browser, another port of this machine is the same site: only the origin
         // distinguishes them.
         let text = |name: HeaderName| headers.get(name)?.to_str().ok();
@@ -106,41 +106,41 @@ fn document(file: &File) -> Response {
 /// Whether this browser is signed in, and as whom.
 pub(super) async fn session(State(http): State<Arc<Http>>, headers: HeaderMap) -> Response {
     let mut document = json!({"is_local": http.gate.is_local()});
-    if let Some(visitor) = http
+    if let Some(principal) = http
         .gate
         .page_key(&headers)
         .map(|key| http.gate.bounded(key))
     {
-        match visitor {
-            Ok(visitor) => document["session"] = about(&visitor),
+        match principal {
+            Ok(principal) => document["session"] = about(&principal),
             Err(refusal) => return axum::response::IntoResponse::into_response(refusal),
         }
     }
     secret(json_response(StatusCode::OK, document.to_string()))
 }
 
-fn about(visitor: &Visitor) -> serde_json::Value {
+fn about(principal: &Principal) -> serde_json::Value {
     json!({
-        "name": visitor.key.name,
-        "project": visitor.grants.project,
-        "may_write": visitor.may(Scope::Write),
-        "may_decide": visitor.grants.is_local,
-        "may_operate": visitor.grants.operates,
+        "name": principal.key.name,
+        "project": principal.grants.project,
+        "may_write": principal.may(Scope::Write),
+        "may_decide": principal.grants.is_local,
+        "may_operate": principal.grants.operates,
     })
 }
 
 pub(super) async fn sign_in(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    if !visitor.may(Scope::Read) {
+    if !principal.may(Scope::Read) {
         let message = "this key lacks the scope read";
         let code = "insufficient_scope";
         return Err(Refusal::new(StatusCode::FORBIDDEN, code, message));
     }
-    let [for_cookie, for_page] = http.gate.pages.open(&visitor.key.id);
-    audit::record("view.signed_in", &[("key", visitor.key.id.as_str())]);
+    let [for_cookie, for_page] = http.gate.pages.open(&principal.key.id);
+    audit::record("view.signed_in", &[("key", principal.key.id.as_str())]);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let secure = match origin.is_some_and(|origin| origin.starts_with(b"https:")) {
         true => "; Secure",
@@ -148,7 +148,7 @@ pub(super) async fn sign_in(
     };
     let document = json!({
         "is_local": http.gate.is_local(),
-        "session": about(&visitor),
+        "session": about(&principal),
         "page": for_page,
     });
     let mut response = secret(json_response(StatusCode::OK, document.to_string()));
@@ -167,16 +167,16 @@ pub(super) async fn sign_out(State(http): State<Arc<Http>>, headers: HeaderMap) 
 
 pub(super) async fn call(
     State(http): State<Arc<Http>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(principal): Extension<Principal>,
     Extension(id): Extension<RequestId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let (name, arguments) = plain::request(&http, &headers, body, &id).await?;
     let response = match name.starts_with(view::PREFIX) {
-        false => plain::call(&http, &visitor, &id, &name, arguments).await?,
+        false => plain::call(&http, &principal, &id, &name, arguments).await?,
         true => {
-            let answer = http.view.call(&name, &arguments, &visitor.grants).await;
+            let answer = http.view.call(&name, &arguments, &principal.grants).await;
             let answer =
                 answer.map_err(|failure| Refusal::failure(&failure).with_request_id(&id.0))?;
             json_response(StatusCode::OK, answer.to_string())

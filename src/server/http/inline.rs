@@ -17,19 +17,19 @@ use tokio::runtime::Handle;
 use crate::server::mcp::Mcp;
 use crate::wire::{Exchange, Messages, Outbox};
 
-/// Work that is polled by the caller that awaits its result. If it is dropped before
-/// its end, it continues in a task of its own.
-pub(super) struct Attended(Option<BoxFuture<'static, ()>>);
+/// Work that runs in the task that awaits it. Dropped before its end, it is detached:
+/// it continues in a task of its own.
+pub(super) struct DetachOnDrop(Option<BoxFuture<'static, ()>>);
 
-impl Attended {
-    pub(super) fn new(work: impl Future<Output = ()> + Send + 'static) -> Attended {
-        Attended(Some(Box::pin(work)))
+impl DetachOnDrop {
+    pub(super) fn new(work: impl Future<Output = ()> + Send + 'static) -> DetachOnDrop {
+        DetachOnDrop(Some(Box::pin(work)))
     }
 
-    /// In a task of its own from the start.
-    pub(super) fn spawned(work: impl Future<Output = ()> + Send + 'static) -> Attended {
+    /// Runs in a task of its own from the start.
+    pub(super) fn detached(work: impl Future<Output = ()> + Send + 'static) -> DetachOnDrop {
         tokio::spawn(work);
-        Attended(None)
+        DetachOnDrop(None)
     }
 
     /// The first messages of the exchange that this works on.
@@ -42,7 +42,7 @@ impl Attended {
     }
 }
 
-impl Future for Attended {
+impl Future for DetachOnDrop {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -55,7 +55,7 @@ impl Future for Attended {
     }
 }
 
-impl Drop for Attended {
+impl Drop for DetachOnDrop {
     fn drop(&mut self) {
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(work);
@@ -64,7 +64,7 @@ impl Drop for Attended {
 }
 
 /// Answers the only request of an exchange, as rmcp's loop would.
-pub(super) async fn answer(service: Mcp, mut exchange: Exchange, peer: SilentPeer) {
+pub(super) async fn answer(service: Mcp, mut exchange: Exchange, peer: NullPeer) {
     let Some(JsonRpcMessage::Request(JsonRpcRequest {
         id, mut request, ..
     })) = exchange.receive().await
@@ -102,19 +102,21 @@ pub(super) async fn answer(service: Mcp, mut exchange: Exchange, peer: SilentPee
 }
 
 /// The peer of requests that are answered without rmcp's loop. Nothing is sent to it.
-pub(super) type SilentPeer = Peer<RoleServer>;
+pub(super) type NullPeer = Peer<RoleServer>;
 
-pub(super) fn silent_peer() -> SilentPeer {
-    serve_directly(Nobody, Silence, None).peer().clone()
+pub(super) fn null_peer() -> NullPeer {
+    serve_directly(NullHandler, NullTransport, None)
+        .peer()
+        .clone()
 }
 
-struct Nobody;
+struct NullHandler;
 
-impl ServerHandler for Nobody {}
+impl ServerHandler for NullHandler {}
 
-struct Silence;
+struct NullTransport;
 
-impl Transport<RoleServer> for Silence {
+impl Transport<RoleServer> for NullTransport {
     type Error = Infallible;
 
     fn send(
