@@ -25,7 +25,7 @@ pub(crate) const SANDBOX_CPU_ESTIMATE_SECONDS: u64 = 2;
 /// How long the main process of a skill may be stopped, in which it answers no call.
 pub(crate) const SANDBOX_STOPPED_SECONDS_MAX: u64 = 5;
 /// Measurements in a row that may find the open files of a process unreadable.
-pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
+pub(crate) const SANDBOX_UNREADABLE_MEASUREMENTS_MAX: u32 = 2;
 /// How long the private folder is walked before the next measurement of memory.
 pub(crate) const SANDBOX_WALK_MILLIS_MAX: u64 = 5;
 /// How long the processes of a control group may take to end after they were killed.

@@ -239,11 +239,11 @@ impl Installer {
         let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
         // Waits for another process that installs the same; the kernel frees the lock
         // of one that is killed. A blocking wait would outlast a Mimo that ends.
-        let look = Duration::from_millis(limits::INSTALL_LOCK_POLL_MILLIS);
+        let pause = Duration::from_millis(limits::INSTALL_LOCK_POLL_MILLIS);
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) => sleep(look).await,
+                Err(TryLockError::WouldBlock) => sleep(pause).await,
                 Err(TryLockError::Error(error)) => return Err(unusable(error)),
             }
         }

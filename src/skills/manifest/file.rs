@@ -44,14 +44,14 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
 /// Checks the opened file, since the path may mean another one by now.
 fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
     let refused = |why: &str, fix: String| Err(Refusal::new(Class::File, why, fix));
-    let look = |error: io::Error| {
+    let unreadable = |error: io::Error| {
         Refusal::new(
             Class::File,
             format!("cannot be examined: {error}"),
             "check whether your account may read it",
         )
     };
-    let found = file.metadata().map_err(look)?;
+    let found = file.metadata().map_err(unreadable)?;
     if !found.is_file() {
         return refused(
             "is not a regular file but a folder, a pipe or a device",
@@ -74,7 +74,7 @@ fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
         .parent()
         .map(Path::to_owned)
         .unwrap_or_else(|| PathBuf::from("/"));
-    if platform::anyone_may_replace_in(&folder.metadata().map_err(look)?) {
+    if platform::anyone_may_replace_in(&folder.metadata().map_err(unreadable)?) {
         return refused(
             "anyone can replace it, because its folder is writable by all",
             format!("chmod o-w {}", folder.display()),

@@ -37,7 +37,7 @@ impl FolderSize {
     }
 
     /// Continues or begins a walk where one is needed; the size where it exceeds the bound.
-    pub(super) fn look(&mut self) -> Option<u64> {
+    pub(super) fn check(&mut self) -> Option<u64> {
         if self.walk.is_empty() {
             let free = free_bytes(&self.folder)?;
             let used = self.free.map(|before| before.saturating_sub(free));
@@ -87,7 +87,7 @@ mod tests {
     /// The size that a walk of some steps finds.
     fn found(folder: &Path) -> Option<u64> {
         let mut size = FolderSize::new(folder, ALLOWED);
-        (0..8).find_map(|_| size.look())
+        (0..8).find_map(|_| size.check())
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
             fs::write(folder.path().join(number.to_string()), "").expect("written");
         }
         let mut size = FolderSize::new(folder.path(), ALLOWED);
-        assert_eq!(size.look(), None, "a walk takes several steps");
-        assert!((0..8).any(|_| size.look().is_some()));
+        assert_eq!(size.check(), None, "a walk takes several steps");
+        assert!((0..8).any(|_| size.check().is_some()));
     }
 }

@@ -18,7 +18,7 @@ impl Changes for PostgresStore {
     /// programs change it too, which costs a needless check and never misses a write.
     fn version(&self) -> Stored<'_, i64> {
         measured(Op::Version, async move {
-            let snapshot = self.look("SELECT pg_current_snapshot()::text").await?;
+            let snapshot = self.query_row("SELECT pg_current_snapshot()::text").await?;
             let hash = Sha256::digest(snapshot.get::<_, &str>(0));
             let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash);
             Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
@@ -32,7 +32,7 @@ impl Changes for PostgresStore {
 
 impl PostgresStore {
     /// The only row of one statement, which needs no transaction around it.
-    pub(super) async fn look(&self, sql: &str) -> Result<Row, StoreError> {
+    pub(super) async fn query_row(&self, sql: &str) -> Result<Row, StoreError> {
         let client = self.pools.reader(&self.connector).await?;
         let statement = client.prepare_cached(sql).await?;
         Ok(client.query_one(&statement, &[]).await?)

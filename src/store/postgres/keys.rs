@@ -34,7 +34,7 @@ impl KeyStore for PostgresStore {
     fn keys_version(&self) -> Stored<'_, i64> {
         // Read on each request: one round trip, without a transaction.
         measured(Op::KeysVersion, async move {
-            Ok(self.look(VERSION).await?.get(0))
+            Ok(self.query_row(VERSION).await?.get(0))
         })
     }
 

@@ -82,9 +82,9 @@ impl NodeStore for PostgresStore {
                     record.state = ReloadState::Ended;
                     return Ok(record);
                 }
-                let look = Duration::from_millis(limits::NODES_RELOAD_POLL_MILLIS);
+                let pause = Duration::from_millis(limits::NODES_RELOAD_POLL_MILLIS);
                 // A command announces, and does not listen.
-                let _ = timeout(look, announced.changed()).await;
+                let _ = timeout(pause, announced.changed()).await;
             }
         })
     }

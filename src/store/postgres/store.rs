@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError, StoreFormat, Stored, measured};
 impl Store for PostgresStore {
     fn ready(&self) -> Stored<'_, ()> {
         measured(Op::Ready, async move {
-            self.look("SELECT 1").await?;
+            self.query_row("SELECT 1").await?;
             Ok(())
         })
     }

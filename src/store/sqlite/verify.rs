@@ -50,7 +50,7 @@ pub(super) fn verify(
         parts: Vec::new(),
         notes: Vec::new(),
     };
-    let mut look = |report: &mut Report, name, check: &dyn Fn(&mut Vec<Problem>) -> Done| {
+    let mut run_part = |report: &mut Report, name, check: &dyn Fn(&mut Vec<Problem>) -> Done| {
         progress(name);
         let mut problems = Vec::new();
         match check(&mut problems) {
@@ -66,12 +66,12 @@ pub(super) fn verify(
         report.parts.push(Part { name, problems });
         Ok(())
     };
-    look(&mut report, FILE, &|found| pages(&file, found))?;
-    look(&mut report, REFERENCES, &|found| references(&file, found))?;
+    run_part(&mut report, FILE, &|found| pages(&file, found))?;
+    run_part(&mut report, REFERENCES, &|found| references(&file, found))?;
     for name in [
         TEXTS, INDEX, VECTORS, FEATURES, COUNTS, GRAPH, PROCEDURES, APPROVALS, KEYS,
     ] {
-        look(&mut report, name, &|found| {
+        run_part(&mut report, name, &|found| {
             run_checks(&file, name, schema, found)?;
             match name {
                 TEXTS => texts(&file, schema, found),

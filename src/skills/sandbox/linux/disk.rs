@@ -25,7 +25,7 @@ const ENTRY_BYTES: u64 = 512;
 const STEP: u64 = 8;
 const STEP_FILES: u64 = 4_096;
 /// A walk may take this many times longer where much was used since it began.
-const HURRY: u64 = 20;
+const BUSY_WALK_FACTOR: u64 = 20;
 /// The clock is asked once for this many files.
 const PORTION: usize = 64;
 
@@ -54,14 +54,14 @@ impl DiskQuota {
     }
 
     /// Continues or begins a walk where one is needed; the bound that is exceeded.
-    pub(super) fn look(&mut self, processes: &[Process]) -> Option<Excess> {
+    pub(super) fn check(&mut self, processes: &[Process]) -> Option<Excess> {
         let used_steps = self.used_steps()?;
         let mut walk = match self.walk.take() {
             Some(walk) => walk,
             None if used_steps == 0 => return None,
             None => Walk::new(&self.folder).ok()?,
         };
-        let millis = SANDBOX_WALK_MILLIS_MAX.saturating_mul(used_steps.clamp(1, HURRY));
+        let millis = SANDBOX_WALK_MILLIS_MAX.saturating_mul(used_steps.clamp(1, BUSY_WALK_FACTOR));
         let deadline = Instant::now() + Duration::from_millis(millis);
         let too_large = |bytes: u64| {
             let excess = (KillReason::Disk, bytes, self.allowed_bytes);
@@ -213,7 +213,7 @@ mod tests {
         fs::create_dir_all(&deep).expect("made");
         fs::write(deep.join("file"), vec![1; 100_000]).expect("written");
         std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).expect("linked");
-        let exceeded = |allowed| DiskQuota::new(folder.path().to_owned(), allowed).look(&[]);
+        let exceeded = |allowed| DiskQuota::new(folder.path().to_owned(), allowed).check(&[]);
         let found = exceeded(50_000).expect("too large");
         assert!(
             found.0 == KillReason::Disk && found.1 > 100_000,

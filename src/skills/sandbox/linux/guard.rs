@@ -22,12 +22,12 @@ pub(super) fn begin() -> io::Result<OwnedFd> {
     match process::fork()? {
         ForkResult::Child if getppid() == guard => Ok(end),
         ForkResult::Child => process::leave(1),
-        ForkResult::Parent { child } => stand(child),
+        ForkResult::Parent { child } => watch(child),
     }
 }
 
 /// The gateway's socket stays open at stdin, so the reports end after the last process.
-fn stand(supervisor: Pid) -> ! {
+fn watch(supervisor: Pid) -> ! {
     // Nothing is used below that has a descriptor.
     if process::close_inherited().is_err() {
         process::leave(1);

@@ -282,7 +282,7 @@ fn watch(
         if Instant::now() < next_look {
             continue;
         }
-        if let Some(report) = watchdog.look(&tree.view) {
+        if let Some(report) = watchdog.measure(&tree.view) {
             return Some(report);
         }
         if matches!(tree.view, View::Descendants { .. }) {

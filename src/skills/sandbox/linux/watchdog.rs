@@ -11,7 +11,7 @@ use super::policy::{Bounds, KillReason, Policy, Report};
 use super::tree::{Process, View};
 use crate::clock::{Clock, SystemClock};
 use crate::limits::{
-    SANDBOX_HIDDEN_LOOKS_MAX, SANDBOX_NEAR_PERCENT, SANDBOX_STOPPED_SECONDS_MAX,
+    SANDBOX_NEAR_PERCENT, SANDBOX_STOPPED_SECONDS_MAX, SANDBOX_UNREADABLE_MEASUREMENTS_MAX,
     SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Watchdog<'a> {
     cpu: CpuTime,
     measured: Instant,
     /// Measurements in a row in which a process hid its open files.
-    hidden: u32,
+    unreadable: u32,
     /// How long the skill's main process has been stopped.
     stopped: Duration,
 }
@@ -47,13 +47,13 @@ impl<'a> Watchdog<'a> {
             memory_bytes: 0,
             cpu: CpuTime::default(),
             measured: Instant::now(),
-            hidden: 0,
+            unreadable: 0,
             stopped: Duration::ZERO,
         }
     }
 
     /// Measures the tree once; gives the report where it has to be killed.
-    pub(super) fn look(&mut self, view: &View) -> Option<Report> {
+    pub(super) fn measure(&mut self, view: &View) -> Option<Report> {
         let now = Instant::now();
         let elapsed = now.duration_since(self.measured);
         self.measured = now;
@@ -96,23 +96,27 @@ impl<'a> Watchdog<'a> {
         if let Some(seconds) = self.cpu.exceeded(bounds.cpu_seconds) {
             return Some((KillReason::Cpu, seconds, bounds.cpu_seconds));
         }
-        if self.hidden >= SANDBOX_HIDDEN_LOOKS_MAX {
+        if self.unreadable >= SANDBOX_UNREADABLE_MEASUREMENTS_MAX {
             return Some((KillReason::Hidden, 0, 0));
         }
-        self.disk.as_mut()?.look(processes)
+        self.disk.as_mut()?.check(processes)
     }
 
     fn memory(&mut self, processes: &[Process]) -> u64 {
         let bytes: u64 = processes.iter().map(Process::memory_bytes).sum();
         let mut descriptors = 0_u64;
-        let mut hidden = false;
+        let mut is_unreadable = false;
         for process in processes {
             descriptors += process.open_files().unwrap_or_else(|_| {
-                hidden = true;
+                is_unreadable = true;
                 self.bounds.open_files
             });
         }
-        self.hidden = if hidden { self.hidden + 1 } else { 0 };
+        self.unreadable = if is_unreadable {
+            self.unreadable + 1
+        } else {
+            0
+        };
         // The kernel holds the bound, and frees cached files first.
         if self.cgroup.is_some_and(Cgroup::limits_memory) {
             return 0;

@@ -20,12 +20,12 @@ pub(super) fn begin() -> io::Result<Pid> {
             Ok(guard)
         }
         ForkResult::Child => process::leave(1),
-        ForkResult::Parent { child } => stand(child),
+        ForkResult::Parent { child } => watch(child),
     }
 }
 
 /// The gateway's socket stays open at stdin, so the reports end after the last process.
-fn stand(supervisor: Pid) -> ! {
+fn watch(supervisor: Pid) -> ! {
     // Nothing is used below that has a descriptor.
     if process::close_inherited().is_err() {
         process::leave(1);

@@ -10,7 +10,7 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocma
 use nix::unistd::{ForkResult, close};
 
 /// What the kernel tells of a process.
-pub(super) struct Examined {
+pub(super) struct ProcessInfo {
     pub(super) parent: i32,
     /// With the pid it names one process for ever.
     pub(super) started: (u64, u64),
@@ -75,7 +75,7 @@ pub(super) fn pids() -> Vec<i32> {
 }
 
 /// `None` where `pid` has ended, and where it belongs to somebody else.
-pub(super) fn examine(pid: i32) -> Option<Examined> {
+pub(super) fn examine(pid: i32) -> Option<ProcessInfo> {
     let mut info = MaybeUninit::<libc::proc_taskallinfo>::zeroed();
     let bytes = c_int::try_from(size_of::<libc::proc_taskallinfo>()).ok()?;
     // SAFETY: the kernel writes at most `bytes` bytes, the size of the structure.
@@ -94,7 +94,7 @@ pub(super) fn examine(pid: i32) -> Option<Examined> {
     // SAFETY: all of it was written, and every pattern of bytes is a value of it.
     let info = unsafe { info.assume_init() };
     let task = info.ptinfo;
-    Some(Examined {
+    Some(ProcessInfo {
         parent: i32::try_from(info.pbsd.pbi_ppid).ok()?,
         started: (info.pbsd.pbi_start_tvsec, info.pbsd.pbi_start_tvusec),
         threads: u64::try_from(task.pti_threadnum).unwrap_or(1),

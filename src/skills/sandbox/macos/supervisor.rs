@@ -21,8 +21,8 @@ use crate::limits::SANDBOX_WATCH_NEAR_MILLIS_MAX;
 
 /// Exit code of a skill whose program could not be executed.
 const NOT_EXECUTED: i32 = 127;
-/// What a probe runs.
-const NOTHING: &str = "/usr/bin/true";
+/// Runs in place of a skill when the sandbox is only probed.
+const PROBE_PROGRAM: &str = "/usr/bin/true";
 
 /// What the supervisor does until the skill has ended.
 pub(in crate::skills::sandbox) fn supervise() -> io::Result<()> {
@@ -169,7 +169,10 @@ fn start(
     match process::fork()? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
-            let program = policy.program.as_deref().unwrap_or(Path::new(NOTHING));
+            let program = policy
+                .program
+                .as_deref()
+                .unwrap_or(Path::new(PROBE_PROGRAM));
             let begin = || {
                 if let Some((up, layers)) = report.clone() {
                     control::report(up, &Report::Started { layers });
@@ -214,7 +217,7 @@ fn watch(
         if Instant::now() < next_look {
             continue;
         }
-        if let Some(report) = watchdog.look(&tree.look()) {
+        if let Some(report) = watchdog.measure(&tree.processes()) {
             return Some(report);
         }
         next_look = Instant::now() + watchdog.pause();

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getsid};
 
-use super::process::{self, Examined};
+use super::process::{self, ProcessInfo};
 use crate::limits::{SANDBOX_SWEEP_MILLIS_MAX, SANDBOX_SWEEPS_MAX};
 
 pub(super) struct Tree {
@@ -30,13 +30,13 @@ impl Tree {
     }
 
     /// Its processes that have not ended, without this one.
-    pub(super) fn look(&mut self) -> Vec<(i32, Examined)> {
+    pub(super) fn processes(&mut self) -> Vec<(i32, ProcessInfo)> {
         let own = Pid::this().as_raw();
         let pids = process::pids().into_iter().filter(|pid| *pid != own);
-        let mut others: Vec<(i32, Examined)> = pids
+        let mut others: Vec<(i32, ProcessInfo)> = pids
             .filter_map(|pid| Some((pid, process::examine(pid)?)))
             .collect();
-        let is_known = |pid: i32, seen: &Examined| {
+        let is_known = |pid: i32, seen: &ProcessInfo| {
             self.found.get(&pid) == Some(&seen.started)
                 || self.skill == Some(Pid::from_raw(pid))
                 || getsid(Some(Pid::from_raw(pid))) == Ok(self.session)
@@ -61,7 +61,7 @@ impl Tree {
     }
 
     pub(super) fn signal_each(&mut self, signal: Signal) {
-        for (pid, _) in self.look() {
+        for (pid, _) in self.processes() {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
@@ -69,7 +69,7 @@ impl Tree {
     /// Kills its processes until none is left.
     pub(super) fn end(&mut self) {
         for _ in 0..SANDBOX_SWEEPS_MAX {
-            let left = self.look();
+            let left = self.processes();
             if left.is_empty() {
                 return;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::policy::{Bounds, KillReason, Policy, Report};
-use super::process::Examined;
+use super::process::ProcessInfo;
 use super::size::FolderSize;
 use crate::clock::{Clock, SystemClock};
 use crate::limits::{
@@ -35,8 +35,8 @@ impl Watchdog {
     }
 
     /// Measures `processes`; gives the report where they have to be killed.
-    pub(super) fn look(&mut self, processes: &[(i32, Examined)]) -> Option<Report> {
-        let sum = |part: fn(&Examined) -> u64| {
+    pub(super) fn measure(&mut self, processes: &[(i32, ProcessInfo)]) -> Option<Report> {
+        let sum = |part: fn(&ProcessInfo) -> u64| {
             let parts = processes.iter().map(|(_, seen)| part(seen));
             parts.fold(0, u64::saturating_add)
         };
@@ -52,7 +52,7 @@ impl Watchdog {
         let nanos = self.ended_nanos.saturating_add(sum(|seen| seen.cpu_nanos));
         let cpu_seconds = nanos / 1_000_000_000;
         let bounds = self.bounds;
-        let disk = self.folder.as_mut().and_then(FolderSize::look);
+        let disk = self.folder.as_mut().and_then(FolderSize::check);
         let counted = [
             (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),
             (
