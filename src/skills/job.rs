@@ -209,7 +209,7 @@ async fn serve(
         server: Box::new(server),
         tools,
     });
-    let mut relists = Relists::default();
+    let mut relists = RelistLimiter::default();
     loop {
         client.tools_changed().await;
         if let Some(until) = relists.next(Instant::now()) {
@@ -226,14 +226,14 @@ async fn serve(
     }
 }
 
-/// Counts the reads of a tool list within a minute.
+/// Limits how often a tool list is read in a minute.
 #[derive(Default)]
-struct Relists {
+struct RelistLimiter {
     since: Option<Instant>,
     count: u32,
 }
 
-impl Relists {
+impl RelistLimiter {
     /// Counts one more read; when it may take place, if not at once.
     fn next(&mut self, now: Instant) -> Option<Instant> {
         const MINUTE: Duration = Duration::from_secs(60);
@@ -241,7 +241,7 @@ impl Relists {
         let end = since + MINUTE;
         let late = self.count >= limits::SKILL_RELISTS_A_MINUTE_MAX && now < end;
         if late || now >= end {
-            *self = Relists {
+            *self = RelistLimiter {
                 since: Some(now.max(end)),
                 count: 0,
             };
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn announcements_of_a_minute_lead_to_few_reads() {
-        let mut relists = Relists::default();
+        let mut relists = RelistLimiter::default();
         let start = Instant::now();
         let second = |number: u64| start + Duration::from_secs(number);
         for number in 0..u64::from(limits::SKILL_RELISTS_A_MINUTE_MAX) {

@@ -46,12 +46,12 @@ pub(crate) struct Entry {
     /// The process of the run; 0 where none was started.
     pub(crate) pid: u32,
     #[serde(flatten)]
-    pub(crate) what: What,
+    pub(crate) event: LogEvent,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum What {
+pub(crate) enum LogEvent {
     /// A run began under the Mimo with this process id.
     Started(u32),
     Line(String),
@@ -92,7 +92,7 @@ impl Log {
     pub(crate) fn started(&self, pid: u32) {
         let mut state = self.state();
         state.pid = pid;
-        self.write(pid, &[What::Started(std::process::id())]);
+        self.write(pid, &[LogEvent::Started(std::process::id())]);
     }
 
     pub(crate) fn append(&self, bytes: &[u8]) {
@@ -113,14 +113,14 @@ impl Log {
 
     pub(crate) fn ended(&self, why: &str) {
         let mut state = self.state();
-        let mut last: Vec<What> = state.end_line().into_iter().collect();
+        let mut last: Vec<LogEvent> = state.end_line().into_iter().collect();
         last.extend(state.take_dropped());
-        last.push(What::Ended(why.to_owned()));
+        last.push(LogEvent::Ended(why.to_owned()));
         self.write(state.pid, &last);
     }
 
     /// Resets the budget when a new second begins.
-    fn next_second(&self, state: &mut State) -> Vec<What> {
+    fn next_second(&self, state: &mut State) -> Vec<LogEvent> {
         let second = self.clock.now().0.div_euclid(1_000_000);
         if second == state.second {
             return Vec::new();
@@ -131,11 +131,11 @@ impl Log {
     }
 
     /// One write for each line, so that lines of several processes never mix.
-    fn write(&self, pid: u32, whats: &[What]) {
+    fn write(&self, pid: u32, events: &[LogEvent]) {
         let at = self.clock.now().to_iso();
-        for what in whats {
-            let (at, what) = (at.clone(), what.clone());
-            let Ok(mut line) = serde_json::to_vec(&Entry { at, pid, what }) else {
+        for event in events {
+            let (at, event) = (at.clone(), event.clone());
+            let Ok(mut line) = serde_json::to_vec(&Entry { at, pid, event }) else {
                 continue;
             };
             line.push(b'\n');
@@ -150,7 +150,7 @@ impl Log {
 }
 
 impl State {
-    fn end_line(&mut self) -> Option<What> {
+    fn end_line(&mut self) -> Option<LogEvent> {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
             return None;
@@ -161,13 +161,15 @@ impl State {
         }
         self.kept += line.len();
         let text = String::from_utf8_lossy(&line);
-        Some(What::Line(text.trim_end_matches(['\n', '\r']).to_owned()))
+        Some(LogEvent::Line(
+            text.trim_end_matches(['\n', '\r']).to_owned(),
+        ))
     }
 
-    fn take_dropped(&mut self) -> Option<What> {
+    fn take_dropped(&mut self) -> Option<LogEvent> {
         match std::mem::take(&mut self.dropped) {
             0 => None,
-            bytes => Some(What::LeftOut(bytes)),
+            bytes => Some(LogEvent::LeftOut(bytes)),
         }
     }
 }
@@ -272,9 +274,9 @@ mod tests {
         SkillName::new("one").expect("a name")
     }
 
-    fn whats(folder: &Path) -> Vec<What> {
+    fn events(folder: &Path) -> Vec<LogEvent> {
         let (_, entries) = Reader::open(folder, &name()).expect("read");
-        entries.into_iter().map(|entry| entry.what).collect()
+        entries.into_iter().map(|entry| entry.event).collect()
     }
 
     #[test]
@@ -291,28 +293,28 @@ mod tests {
         clock.advance_seconds(1);
         log.append(b"\nlater\nrest");
         log.ended("exit code 3");
-        let whats = whats(folder.path());
-        let line = |text: &str| What::Line(text.to_owned());
+        let events = events(folder.path());
+        let line = |text: &str| LogEvent::Line(text.to_owned());
         assert_eq!(
-            whats[1..4],
+            events[1..4],
             [line("one line"), line("and \u{fffd}"), line("")]
         );
-        let end = &whats[whats.len() - 4..];
-        assert!(matches!(end[0], What::Line(_)), "{end:?}");
+        let end = &events[events.len() - 4..];
+        assert!(matches!(end[0], LogEvent::Line(_)), "{end:?}");
         assert_eq!(
             end[1..],
             [
                 line("later"),
                 line("rest"),
-                What::Ended("exit code 3".into())
+                LogEvent::Ended("exit code 3".into())
             ]
         );
-        let dropped = whats.iter().filter_map(|what| match what {
-            What::LeftOut(bytes) => Some(*bytes as usize),
+        let dropped = events.iter().filter_map(|event| match event {
+            LogEvent::LeftOut(bytes) => Some(*bytes as usize),
             _ => None,
         });
-        let kept = whats.iter().filter_map(|what| match what {
-            What::Line(text) => Some(text.len()),
+        let kept = events.iter().filter_map(|event| match event {
+            LogEvent::Line(text) => Some(text.len()),
             _ => None,
         });
         let (dropped, kept) = (dropped.sum::<usize>(), kept.sum::<usize>());

@@ -31,12 +31,12 @@ struct Record {
     /// The files and folders of its entry as they were when it first had them, by
     /// the path that the entry has.
     #[serde(default)]
-    grants: BTreeMap<PathBuf, Place>,
+    grants: BTreeMap<PathBuf, GrantedPath>,
 }
 
 /// A file or folder that was granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
+struct GrantedPath {
     /// Without links.
     path: PathBuf,
     /// Absent for a file, which editors replace whenever they save it.
@@ -163,7 +163,7 @@ impl Record {
         let mut moved = Vec::new();
         for grant in grants {
             // A path that leads nowhere grants nothing.
-            let Some(now) = Place::of(&grant.path)? else {
+            let Some(now) = GrantedPath::of(&grant.path)? else {
                 continue;
             };
             let was = self.grants.get(&grant.asked);
@@ -184,7 +184,7 @@ impl Record {
             .retain(|asked, _| grants.iter().any(|grant| grant.asked == *asked));
         for grant in grants {
             if !self.grants.contains_key(&grant.asked)
-                && let Some(place) = Place::of(&grant.path)?
+                && let Some(place) = GrantedPath::of(&grant.path)?
             {
                 self.grants.insert(grant.asked.clone(), place);
             }
@@ -193,9 +193,9 @@ impl Record {
     }
 }
 
-impl Place {
+impl GrantedPath {
     /// Where `path` leads now; `None` where nothing is there.
-    fn of(path: &Path) -> io::Result<Option<Place>> {
+    fn of(path: &Path) -> io::Result<Option<GrantedPath>> {
         let path = match path.canonicalize() {
             Ok(path) => path,
             Err(error)
@@ -218,7 +218,7 @@ impl Place {
             }
             false => None,
         };
-        Ok(Some(Place { path, folder }))
+        Ok(Some(GrantedPath { path, folder }))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::memory::inventory::MemoryId;
 use crate::printable;
 use crate::store::memory::Memory;
 
-/// Which memories.
+/// Selection memories.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,11 +32,11 @@ Examples:
   mimo memory erase --forgotten          what was forgotten on purpose
 
 It shows the memories, with the older versions that they replaced, and asks. They
-leave every table, index and log of the database, which is rewritten; nothing brings
+leave every table, index and log of the database, selection is rewritten; nothing brings
 them back. Backups are only named: delete those that still hold them.")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    which: Which,
+    selection: Selection,
     /// Only list them
     #[arg(long)]
     dry_run: bool,
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
 
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+struct Selection {
     /// Their ids
     #[arg(value_name = "ID")]
     ids: Vec<MemoryId>,
@@ -69,7 +69,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let memories = app::memories(config, clock)?;
-    if arguments.which.compact {
+    if arguments.selection.compact {
         let emptied = app::run(memories.compact())?;
         return match output.json {
             true => output.document(&json!({"log_emptied": emptied})),
@@ -77,9 +77,9 @@ pub(super) fn run(
         };
     }
     let reach = config.grants().reach;
-    let ids = wanted(&memories, &arguments.which)?;
+    let ids = wanted(&memories, &arguments.selection)?;
     let found = app::run(memories.erasable(&reach, &ids))?;
-    let typed = arguments.which.query.as_deref().map(str::trim);
+    let typed = arguments.selection.query.as_deref().map(str::trim);
     if arguments.dry_run || found.is_empty() {
         let traces = match typed {
             Some(typed) => app::run(memories.traces(typed))?,
@@ -147,7 +147,7 @@ fn also_in(traces: &[String]) -> String {
     let mut text = String::new();
     if !traces.is_empty() {
         text.push_str(
-            "the same text is still in what follows, which this command does not erase:\n",
+            "the same text is still in what follows, selection this command does not erase:\n",
         );
     }
     for trace in traces {
@@ -156,16 +156,16 @@ fn also_in(traces: &[String]) -> String {
     text
 }
 
-fn wanted(memories: &Memories, which: &Which) -> Result<Vec<MemoryId>, Failure> {
-    if which.forgotten {
+fn wanted(memories: &Memories, selection: &Selection) -> Result<Vec<MemoryId>, Failure> {
+    if selection.forgotten {
         return app::run(memories.forgotten());
     }
-    match which.query.as_deref().map(str::trim) {
+    match selection.query.as_deref().map(str::trim) {
         Some("") => Err(Failure::new(Kind::InvalidArguments, "--query is blank")
             .hint("write a part of the text that is to go")),
         Some(text) => app::run(memories.containing(text)),
         None => {
-            let mut ids = which.ids.clone();
+            let mut ids = selection.ids.clone();
             ids.sort_unstable();
             ids.dedup();
             Ok(ids)

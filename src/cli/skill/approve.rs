@@ -54,22 +54,22 @@ pub(super) struct Arguments {
 /// A tool or a granted path that waits.
 struct PendingItem {
     skill: SkillName,
-    what: What,
+    subject: Subject,
     /// `new`, `changed`, or `moved` for a path.
     why: &'static str,
     difference: Vec<String>,
 }
 
-enum What {
+enum Subject {
     Tool(Identity, Tool),
     Path(Box<SkillSpec>, MovedGrant),
 }
 
-impl What {
+impl Subject {
     fn name(&self) -> String {
         match self {
-            What::Tool(_, tool) => tool.name.clone(),
-            What::Path(_, moved) => moved.asked.display().to_string(),
+            Subject::Tool(_, tool) => tool.name.clone(),
+            Subject::Path(_, moved) => moved.asked.display().to_string(),
         }
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn run(
     if !approved.is_empty() {
         approve(&approved, config, &approvals)?;
     }
-    let is_path = |each: &&PendingItem| matches!(each.what, What::Path(..));
+    let is_path = |each: &&PendingItem| matches!(each.subject, Subject::Path(..));
     let answers = match approved.is_empty() {
         true => Vec::new(),
         false if approved.iter().any(is_path) => {
@@ -171,7 +171,7 @@ fn pending(
     let pending = PendingTool::all(&pins, &cache, app::first_use(config), is_wanted);
     let pending = pending.into_iter().map(|each| PendingItem {
         skill: each.skill,
-        what: What::Tool(each.identity, each.tool),
+        subject: Subject::Tool(each.identity, each.tool),
         why: each.why,
         difference: each.difference,
     });
@@ -207,7 +207,7 @@ fn moved(
                     format!("- {}", moved.was.display()),
                     format!("+ {}", moved.now.display()),
                 ],
-                what: What::Path(Box::new(spec.clone()), moved),
+                subject: Subject::Path(Box::new(spec.clone()), moved),
             });
         }
     }
@@ -222,9 +222,9 @@ fn approve(
     let records = Records::below(&config.data_folder);
     let mut tools = Vec::new();
     for each in approved {
-        match &each.what {
-            What::Path(spec, moved) => records.accept(spec, std::slice::from_ref(moved))?,
-            What::Tool(identity, tool) => {
+        match &each.subject {
+            Subject::Path(spec, moved) => records.accept(spec, std::slice::from_ref(moved))?,
+            Subject::Tool(identity, tool) => {
                 tools.push((each.skill.clone(), identity.clone(), tool.clone()));
             }
         }
@@ -236,7 +236,7 @@ fn approve(
 }
 
 fn confirm(pending: &PendingItem, output: &Output) -> Result<bool> {
-    let name = pending.what.name();
+    let name = pending.subject.name();
     let name = printable::line(&name);
     output.print(format!("approve {name} of {}? [y/N] ", pending.skill))?;
     std::io::stdout().flush()?;
@@ -246,7 +246,7 @@ fn confirm(pending: &PendingItem, output: &Output) -> Result<bool> {
 }
 
 fn text(pending: &PendingItem, output: &Output) -> Text {
-    let name = pending.what.name();
+    let name = pending.subject.name();
     let name = printable::line(&name);
     let why = match pending.why {
         "new" => "nobody has approved it yet",
@@ -270,7 +270,7 @@ fn text(pending: &PendingItem, output: &Output) -> Text {
 fn summary(approved: &[&PendingItem], pending: usize) -> String {
     let paths = approved
         .iter()
-        .any(|each| matches!(each.what, What::Path(..)));
+        .any(|each| matches!(each.subject, Subject::Path(..)));
     let approved = approved.len();
     let rest = pending - approved;
     let done = match paths {
@@ -286,13 +286,13 @@ fn summary(approved: &[&PendingItem], pending: usize) -> String {
 
 fn document(pending: &[PendingItem], approved: &[&PendingItem]) -> Value {
     let shown = |each: &PendingItem| {
-        let kind = match each.what {
-            What::Tool(..) => "tool",
-            What::Path(..) => "path",
+        let kind = match each.subject {
+            Subject::Tool(..) => "tool",
+            Subject::Path(..) => "path",
         };
         json!({
             "skill": each.skill.as_str(),
-            kind: each.what.name(),
+            kind: each.subject.name(),
             "why": each.why,
             "difference": each.difference,
         })

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::platform;
 use crate::printable;
-use crate::skills::logs::{self, Entry, Reader, What};
+use crate::skills::logs::{self, Entry, LogEvent, Reader};
 use crate::skills::manifest;
 use crate::skills::spec::SkillName;
 
@@ -137,14 +137,14 @@ fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<()> {
             document["skill"] = json!(name.as_str());
             text.push(&printable::json(&document.to_string()));
         } else {
-            let (color, shown) = match &entry.what {
-                What::Started(mimo) => (32, format!("started by mimo {mimo}")),
-                What::Line(line) => (0, line.clone()),
-                What::LeftOut(bytes) => (
+            let (color, shown) = match &entry.event {
+                LogEvent::Started(mimo) => (32, format!("started by mimo {mimo}")),
+                LogEvent::Line(line) => (0, line.clone()),
+                LogEvent::LeftOut(bytes) => (
                     33,
                     format!("({} left out)", counted(*bytes, "byte", "bytes")),
                 ),
-                What::Ended(why) => (31, format!("ended: {why}")),
+                LogEvent::Ended(why) => (31, format!("ended: {why}")),
             };
             text.paint(2, &format!("{} {name}[{}]", entry.at, entry.pid));
             text.push(" ");

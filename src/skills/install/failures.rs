@@ -8,13 +8,13 @@ use crate::secret::without_sign_ins;
 use crate::skills::spec::{Package, Registry};
 
 /// The output of a program and its end.
-pub(super) struct Printed {
+pub(super) struct ProgramOutput {
     pub(super) stdout: String,
     pub(super) stderr: String,
     pub(super) how: String,
 }
 
-impl Printed {
+impl ProgramOutput {
     pub(super) fn succeeded(&self) -> bool {
         self.how == "exit code 0"
     }
@@ -164,7 +164,7 @@ const UV: &[Explanation] = &[
     ),
 ];
 
-pub(super) fn of(package: &Package, printed: &Printed, settings: &Settings) -> Failure {
+pub(super) fn of(package: &Package, printed: &ProgramOutput, settings: &Settings) -> Failure {
     let all = format!("{}{}", printed.stdout, printed.stderr);
     let found = match package.registry {
         Registry::Npm => {

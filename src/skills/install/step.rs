@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::time::timeout;
 
-use super::failures::{self, Printed};
+use super::failures::{self, ProgramOutput};
 use super::npmrc::Settings;
 use super::tree::Tree;
 use super::{Installed, Progress};
@@ -61,7 +61,7 @@ impl Step<'_> {
         environment: BTreeMap<String, String>,
         files: &[PathBuf],
         line: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Printed, Failure> {
+    ) -> Result<ProgramOutput, Failure> {
         let network = Network::Outbound(Vec::new());
         let mut spec = self.spec(program, arguments, environment, network)?;
         spec.sandbox.read.extend_from_slice(files);
@@ -90,7 +90,7 @@ impl Step<'_> {
         // A broken pipe still delivered what came before.
         let _ = tokio::join!(output.read_to_end(&mut stdout), read_lines);
         let how = (&mut child.exit).await;
-        Ok(Printed {
+        Ok(ProgramOutput {
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr,
             how,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::failures::{self, Printed};
+use super::failures::{self, ProgramOutput};
 use super::step::{Step, TREE};
 use super::tree::Tree;
 use super::{Installed, environment, netrc};
@@ -163,7 +163,7 @@ pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<S
     Some(day(since + limits::INSTALL_AS_OF_SECONDS / DAY_SECONDS))
 }
 
-async fn uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
+async fn uv(step: &Step<'_>, arguments: &[&str]) -> Result<ProgramOutput, Failure> {
     let printed = try_uv(step, arguments).await?;
     match printed.succeeded() {
         true => Ok(printed),
@@ -171,7 +171,7 @@ async fn uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
     }
 }
 
-async fn try_uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
+async fn try_uv(step: &Step<'_>, arguments: &[&str]) -> Result<ProgramOutput, Failure> {
     let (manager, mut variables) = prepared(step)?;
     let given = [step.own.to_owned()];
     let sign_in = match step.sign_in {

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::folders::{Access, Asked, allowed};
-use super::grants::Proposed;
+use super::folders::{Access, GrantRequest, allowed};
+use super::grants::DefaultPermissions;
 use super::{Skill, clients, data, grants, shape};
 use crate::limits::{CALL_SECONDS_MAX, SKILL_INITIALIZE_SECONDS_DEFAULT};
 use crate::secret::{Secret, Secrets};
@@ -26,7 +26,7 @@ const MB: u64 = 1024 * 1024;
 
 /// An entry that matches the schema.
 #[derive(Deserialize)]
-struct Raw {
+struct RawEntry {
     command: String,
     #[serde(default)]
     args: Vec<String>,
@@ -77,7 +77,7 @@ struct RawTimeouts {
 }
 
 /// The parts of an entry that its rules decide.
-struct Checked {
+struct CheckedEntry {
     program: Program,
     plan: Plan,
     environment: BTreeMap<String, String>,
@@ -95,7 +95,7 @@ pub(super) fn read(
     let mut entry = entry.clone();
     let mut notes = clients::own_form(&mut entry);
     let raw = parse(&entry)?;
-    let Checked {
+    let CheckedEntry {
         program,
         plan,
         mut environment,
@@ -115,12 +115,12 @@ pub(super) fn read(
     let variables = if plan.docker { &none } else { &raw.env };
     let mut arguments = plan.arguments;
     if !has_sandbox {
-        let proposed = grants::proposed(&arguments, folder.as_ref(), variables, rules);
+        let defaults = grants::by_default(&arguments, folder.as_ref(), variables, rules);
         arguments = arguments
             .iter()
             .map(|each| grants::without_tilde(each, rules))
             .collect();
-        notes.push(grant_by_default(&mut sandbox, proposed));
+        notes.push(apply_defaults(&mut sandbox, defaults));
     }
     notes.extend(data::lacking(&data::named(variables), &sandbox));
     let package = plan.package.as_ref();
@@ -152,7 +152,7 @@ pub(super) fn read(
     })
 }
 
-fn parse(entry: &Value) -> Result<Raw, Vec<Refusal>> {
+fn parse(entry: &Value) -> Result<RawEntry, Vec<Refusal>> {
     let misshapen = shape::check(entry);
     if !misshapen.is_empty() {
         return Err(misshapen);
@@ -167,7 +167,7 @@ fn parse(entry: &Value) -> Result<Raw, Vec<Refusal>> {
 
 /// Checks command, arguments, environment and sandbox, each as far as it can be checked
 /// without the others, so that all mistakes are reported at once.
-fn check(raw: &Raw, name: &SkillName, rules: &Rules) -> Result<Checked, Vec<Refusal>> {
+fn check(raw: &RawEntry, name: &SkillName, rules: &Rules) -> Result<CheckedEntry, Vec<Refusal>> {
     let mut refused = Vec::new();
     let sandbox = sandbox(&raw.sandbox, rules, &mut refused);
     let declared: Vec<&str> = raw.env.keys().map(String::as_str).collect();
@@ -199,7 +199,7 @@ fn check(raw: &Raw, name: &SkillName, rules: &Rules) -> Result<Checked, Vec<Refu
     let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
         return Err(refused);
     };
-    Ok(Checked {
+    Ok(CheckedEntry {
         program,
         plan,
         environment,
@@ -222,7 +222,7 @@ fn identity(entry: &Value, command: &str, program: &Program, plan: &Plan) -> Ide
 /// The folder of `cwd`, if there is one, or why it cannot be used. `decided` are the
 /// grants of an entry with `sandbox`.
 fn working_folder(
-    raw: &Raw,
+    raw: &RawEntry,
     is_docker: bool,
     decided: Option<&[Grant]>,
     rules: &Rules,
@@ -235,19 +235,19 @@ fn working_folder(
 }
 
 /// Gives `sandbox` the default grants; returns the note about them.
-fn grant_by_default(sandbox: &mut Sandbox, proposed: Proposed) -> String {
+fn apply_defaults(sandbox: &mut Sandbox, defaults: DefaultPermissions) -> String {
     let paths = |writable: bool| {
-        let grants = proposed.grants.iter();
+        let grants = defaults.grants.iter();
         let grants = grants.filter(|grant| grant.writable == writable);
         grants.map(|grant| grant.path.clone()).collect()
     };
     (sandbox.read, sandbox.write) = (paths(false), paths(true));
-    sandbox.unix_sockets = proposed.outbound;
-    if proposed.outbound {
+    sandbox.unix_sockets = defaults.outbound;
+    if defaults.outbound {
         sandbox.network = Network::Outbound(Vec::new());
     }
-    sandbox.grants = proposed.grants;
-    proposed.why
+    sandbox.grants = defaults.grants;
+    defaults.why
 }
 
 fn timeouts(raw: &RawTimeouts) -> Timeouts {
@@ -320,7 +320,7 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
     let mut folders = |texts: &[String], access, key: &str| {
         let mut all = Vec::new();
         for (at, text) in texts.iter().enumerate() {
-            let asked = Asked {
+            let asked = GrantRequest {
                 text,
                 access,
                 known,

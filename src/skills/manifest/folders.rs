@@ -120,8 +120,8 @@ const SENSITIVE: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// A file or folder that a manifest gives to a skill.
-pub(super) struct Asked<'a> {
+/// A file or folder that a manifest asks to give to a skill.
+pub(super) struct GrantRequest<'a> {
     pub(super) text: &'a str,
     pub(super) access: Access,
     /// The entry confirms it although it is sensitive.
@@ -130,8 +130,8 @@ pub(super) struct Asked<'a> {
 
 /// The path that is asked for, and where its links lead, if the skill may access
 /// it.
-pub(super) fn allowed(asked: &Asked<'_>, rules: &Rules) -> Result<Grant, Refusal> {
-    let Asked {
+pub(super) fn allowed(asked: &GrantRequest<'_>, rules: &Rules) -> Result<Grant, Refusal> {
+    let GrantRequest {
         text,
         access,
         known,
@@ -169,7 +169,7 @@ pub(super) fn allowed(asked: &Asked<'_>, rules: &Rules) -> Result<Grant, Refusal
 pub(super) fn widest(path: &Path, rules: &Rules) -> Result<Grant, Refusal> {
     let text = path.to_string_lossy();
     let granted = |access| {
-        let asked = Asked {
+        let asked = GrantRequest {
             text: &text,
             access,
             known: false,

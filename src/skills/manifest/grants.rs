@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::data;
-use super::folders::{Access, Asked, allowed, widest};
+use super::folders::{Access, GrantRequest, allowed, widest};
 use crate::platform;
 use crate::skills::policy::is_of_windows;
 use crate::skills::refusal::shown;
@@ -13,7 +13,7 @@ use crate::skills::spec::Grant;
 
 /// Default permissions, derived from the arguments.
 #[derive(Debug, Default)]
-pub(super) struct Proposed {
+pub(super) struct DefaultPermissions {
     pub(super) grants: Vec<Grant>,
     pub(super) outbound: bool,
     /// One line for a person.
@@ -23,15 +23,15 @@ pub(super) struct Proposed {
 /// Grants `folder`, and the files and folders that `arguments`, those after the
 /// package, name by an absolute path or `~`; also those that `variables` name, unless they
 /// are those of a server that needs the network. Without any, it gets outbound network.
-pub(super) fn proposed(
+pub(super) fn by_default(
     arguments: &[String],
     folder: Option<&Grant>,
     variables: &BTreeMap<String, String>,
     rules: &Rules,
-) -> Proposed {
-    let mut proposed = Proposed {
+) -> DefaultPermissions {
+    let mut defaults = DefaultPermissions {
         grants: folder.cloned().into_iter().collect(),
-        ..Proposed::default()
+        ..DefaultPermissions::default()
     };
     let mut closed = Vec::new();
     for path in arguments
@@ -39,20 +39,20 @@ pub(super) fn proposed(
         .filter_map(|argument| named(argument, rules))
     {
         match widest(&path, rules) {
-            Ok(grant) => proposed.grants.push(grant),
+            Ok(grant) => defaults.grants.push(grant),
             Err(refusal) => closed.push(refusal.reason),
         }
     }
-    let by_arguments = !proposed.grants.is_empty() || !closed.is_empty();
+    let by_arguments = !defaults.grants.is_empty() || !closed.is_empty();
     let kept = match by_arguments || !data::is_remote(variables) {
         true => data::grants(&data::named(variables), rules),
         false => Vec::new(),
     };
     let by_variables = !kept.is_empty();
-    proposed.grants.extend(kept);
-    proposed.outbound = proposed.grants.is_empty() && closed.is_empty();
+    defaults.grants.extend(kept);
+    defaults.outbound = defaults.grants.is_empty() && closed.is_empty();
     let gone = arguments.iter().find(|argument| is_gone(argument, rules));
-    proposed.why = match (proposed.outbound, closed.is_empty()) {
+    defaults.why = match (defaults.outbound, closed.is_empty()) {
         (true, _) => match gone {
             Some(path) => format!(
                 "network and no files: its arguments name {}, which does not exist here; write a \
@@ -73,7 +73,7 @@ pub(super) fn proposed(
         (false, true) => "the files that its arguments name, and no network".to_owned(),
         (false, false) => format!("no network; not granted: {}", closed.join("; ")),
     };
-    proposed
+    defaults
 }
 
 /// The folder of `cwd`, or why the skill cannot start there. An entry with `sandbox`
@@ -85,7 +85,7 @@ pub(super) fn working_folder(
 ) -> Result<Grant, String> {
     let path = expanded(text, rules);
     let path = path.ok_or_else(|| format!("{} is not an absolute path", shown(text)))?;
-    let asked = Asked {
+    let asked = GrantRequest {
         text: &path.to_string_lossy(),
         access: match decided {
             Some(_) => Access::Read,

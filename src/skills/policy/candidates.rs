@@ -205,21 +205,21 @@ pub(crate) fn without_version(rules: &Rules) -> Vec<(PathBuf, Vec<PathBuf>)> {
 }
 
 /// A program as `mimo doctor` shows it.
-pub(crate) struct Located {
+pub(crate) struct LocatedProgram {
     pub(crate) path: PathBuf,
     pub(crate) version: Option<Version>,
     /// It was found on the PATH of a shell only.
     pub(crate) of_shell: bool,
 }
 
-impl Located {
-    pub(super) fn new(name: &str, found: &Trusted, rules: &Rules) -> Located {
+impl LocatedProgram {
+    pub(super) fn new(name: &str, found: &Trusted, rules: &Rules) -> LocatedProgram {
         let mut trusted = rules.path.iter();
         let of_shell = !trusted.any(|folder| {
             resolve::file(&folder.join(name), rules, true)
                 .is_ok_and(|other| other.path == found.path)
         });
-        Located {
+        LocatedProgram {
             path: found.path.clone(),
             version: version(name, found, rules),
             of_shell,

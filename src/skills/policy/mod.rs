@@ -14,7 +14,7 @@ mod text;
 mod uvx;
 pub(crate) mod version;
 
-pub(crate) use candidates::{Located, of_shell, without_version};
+pub(crate) use candidates::{LocatedProgram, of_shell, without_version};
 pub(super) use resolve::without_dots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -261,8 +261,8 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
 }
 
 /// The program that skills use as `name`; the settings need not allow it.
-pub(crate) fn locate(name: &str, rules: &Rules) -> Result<Located, Refusal> {
-    candidates::command(name, rules).map(|found| Located::new(name, &found, rules))
+pub(crate) fn locate(name: &str, rules: &Rules) -> Result<LocatedProgram, Refusal> {
+    candidates::command(name, rules).map(|found| LocatedProgram::new(name, &found, rules))
 }
 
 /// Checks `arguments` against the program's grammar. The path of a refusal is

@@ -150,7 +150,7 @@ pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {
     for program in [Some(found), interpreter.as_ref()].into_iter().flatten() {
         for path in [&program.path, &program.target] {
             needed.push(path.clone());
-            needed.extend(beside_bin(path));
+            needed.extend(bin_siblings(path));
         }
     }
     needed.retain(|path| !PROFILE.iter().any(|known| path.starts_with(known)));
@@ -161,7 +161,7 @@ pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {
 
 /// What programs in a `bin` folder look for: each other, their libraries, and the
 /// mark of a virtual environment.
-fn beside_bin(program: &Path) -> Vec<PathBuf> {
+fn bin_siblings(program: &Path) -> Vec<PathBuf> {
     let Some(folder) = program.parent().filter(|folder| folder.ends_with("bin")) else {
         return Vec::new();
     };

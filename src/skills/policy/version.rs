@@ -10,16 +10,16 @@ use super::{Grammar, grammar};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(u32, u32);
 
-/// The oldest version of a command that is allowed.
+/// The oldest allowed version of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Oldest {
+pub(crate) struct MinimumVersion {
     pub(crate) command: &'static str,
     pub(crate) version: Version,
 }
 
 /// The oldest allowed version of a program by its name, where several may be there
 /// and one has to be chosen.
-pub(super) fn minimum(name: &str) -> Option<Oldest> {
+pub(super) fn minimum(name: &str) -> Option<MinimumVersion> {
     let grammar = match name {
         "npm" => Grammar::Npx,
         "uv" => Grammar::Uvx,
@@ -30,13 +30,13 @@ pub(super) fn minimum(name: &str) -> Option<Oldest> {
 
 /// The oldest allowed version of the program at `path`; `None` where it has no
 /// grammar.
-pub(crate) fn oldest(path: &Path) -> Option<Oldest> {
+pub(crate) fn oldest(path: &Path) -> Option<MinimumVersion> {
     let name = |path: &Path| Some(grammar(path.file_name()?.to_str()?));
     let target = path.canonicalize().ok();
     of_grammar(name(path).flatten().or_else(|| name(&target?).flatten())?)
 }
 
-fn of_grammar(grammar: Grammar) -> Option<Oldest> {
+fn of_grammar(grammar: Grammar) -> Option<MinimumVersion> {
     let (command, version) = match grammar {
         // From 7.5 to 8.12.1 npm has a shell expand $(..) and backticks in arguments.
         Grammar::Npx => ("npx", Version(8, 13)),
@@ -55,7 +55,7 @@ fn of_grammar(grammar: Grammar) -> Option<Oldest> {
         // They do not run.
         Grammar::Bunx | Grammar::Pnpm | Grammar::Free => return None,
     };
-    Some(Oldest { command, version })
+    Some(MinimumVersion { command, version })
 }
 
 impl Version {

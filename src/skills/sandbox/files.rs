@@ -61,7 +61,7 @@ impl Files {
         let mut led = Vec::new();
         for path in read {
             match follow(path, &own, &mut plain) {
-                Some((_, links)) if is_led(&links, &installed) => led.push(path),
+                Some((_, links)) if any_within(&links, &installed) => led.push(path),
                 Some((real, links)) => {
                     found.entry(real).or_insert(Access::Read);
                     files.links.extend(links);
@@ -103,7 +103,7 @@ impl Files {
 }
 
 /// Whether one of `links` lies in one of the folders.
-fn is_led(links: &[(PathBuf, PathBuf)], folders: &[PathBuf]) -> bool {
+fn any_within(links: &[(PathBuf, PathBuf)], folders: &[PathBuf]) -> bool {
     let lies_in = |at: &PathBuf| folders.iter().any(|folder| at.starts_with(folder));
     links.iter().any(|(at, _)| lies_in(at))
 }

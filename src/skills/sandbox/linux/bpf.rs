@@ -43,8 +43,8 @@ pub(super) fn filter(rules: Rules, answer: u32) -> Built<BpfProgram> {
     Ok(program)
 }
 
-/// Joins programs: where one allows a call, the next one is asked.
-pub(super) fn in_turn(programs: Vec<BpfProgram>) -> BpfProgram {
+/// Chains programs: where one allows a call, the next one decides.
+pub(super) fn chain(programs: Vec<BpfProgram>) -> BpfProgram {
     let last = programs.len().saturating_sub(1);
     let mut joined = BpfProgram::new();
     for (at, program) in programs.into_iter().enumerate() {

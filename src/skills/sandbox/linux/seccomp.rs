@@ -8,7 +8,7 @@ use seccompiler::{
     BpfProgram, SeccompCmpArgLen as Width, SeccompCmpOp as Op, SeccompCondition, SeccompRule,
 };
 
-use super::bpf::{Built, Rules, apply, error, filter, in_turn, no_calls_from};
+use super::bpf::{Built, Rules, apply, chain, error, filter, no_calls_from};
 use super::metadata::FCHMODAT2;
 use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 use super::{landlock, notify, process};
@@ -280,7 +280,7 @@ fn program(
         .map(|(rules, answer)| filter(rules, answer))
         .collect::<Built<Vec<BpfProgram>>>()?;
     programs.push(no_calls_from(FIRST_NEW));
-    Ok(in_turn(programs))
+    Ok(chain(programs))
 }
 
 /// Calls that seem to succeed: what they ask for would undo a limit.
