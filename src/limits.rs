@@ -73,8 +73,8 @@ pub(crate) const NAME_BYTES_MAX: usize = 256;
 pub(crate) const REASON_BYTES_MAX: usize = 2_000;
 /// The excerpt of another memory in the result of a store.
 pub(crate) const EXCERPT_BYTES_MAX: usize = 240;
-/// Stored memories that are compared with a new one.
-pub(crate) const COMPARED_MAX: usize = 8;
+/// The nearest stored memories that a new one is compared with.
+pub(crate) const NEAREST_TO_NEW_MAX: usize = 8;
 /// Memories reported as `similar` to a new one.
 pub(crate) const SIMILAR_MAX: usize = 3;
 /// Ids in one `memory_edit`.

@@ -123,7 +123,7 @@ impl Memories {
                 model,
                 probes,
                 threshold.min(contradiction::COSINE_MIN),
-                limits::COMPARED_MAX,
+                limits::NEAREST_TO_NEW_MAX,
                 at,
             )
             .await?;

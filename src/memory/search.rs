@@ -163,7 +163,7 @@ impl Memories {
                 .await?;
         }
         let limit = match search.ends_early && search.offset == 0 && !only_ranks {
-            true => count_strong(&found).min(search.limit),
+            true => shown_count(&found).min(search.limit),
             false => search.limit,
         };
         let page = found.iter().skip(search.offset).take(limit);
@@ -267,7 +267,7 @@ impl Memories {
         semantic: &[Hit],
         filter: &Filter,
     ) -> Result<(), Failure> {
-        let most = found.len().min(limits::NEWEST_OF_MAX);
+        let most = found.len().min(limits::SORTED_BY_AGE_MAX);
         let best = &mut found[..most];
         let ids = best.iter().map(|(id, _)| *id).collect();
         let memories = self.store.fetch_matching(ids, filter.clone()).await?;
@@ -359,7 +359,7 @@ impl Memories {
             None => None,
         };
         let nearest = nearest.map_or(String::new(), |memory| {
-            let text = text::beginning(&memory.content, limits::NEAREST_BYTES_MAX);
+            let text = text::beginning(&memory.content, limits::EMPTY_RESULT_NEAREST_BYTES_MAX);
             let mark = if text.len() < memory.content.len() {
                 "\u{2026}"
             } else {
@@ -379,7 +379,7 @@ impl Memories {
 
     /// Counts up to a bound, beyond which it says "100+".
     async fn count(&self, filter: Filter) -> Result<String, Failure> {
-        let most = limits::COUNTED_MAX;
+        let most = limits::EMPTY_RESULT_COUNT_MAX;
         let found = self.store.newest(filter, None, most + 1).await?.len();
         Ok(match found > most {
             true => format!("{most}+"),
@@ -407,13 +407,13 @@ impl Memories {
 }
 
 /// How many of the ranked memories are worth showing.
-fn count_strong(found: &[(MemoryId, Option<f32>)]) -> usize {
+fn shown_count(found: &[(MemoryId, Option<f32>)]) -> usize {
     let best = found.iter().filter_map(|(_, score)| *score);
     let best = best.fold(0.0, f32::max);
     let weak = found
         .iter()
         .position(|(_, score)| score.is_none_or(|score| score < best * SHOWN_SCORE_SHARE));
-    weak.unwrap_or(found.len()).max(limits::SHOWN_MIN)
+    weak.unwrap_or(found.len()).max(limits::WEAK_RESULTS_MIN)
 }
 
 /// Sort key: importance, with user-wide memories before those of one project.

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::unit::{self, Begin, Unit};
 use super::{
-    SqliteStore, begin_write, bytes_on_disk, codes, export, inventory, names, passing, recall,
+    SqliteStore, begin_write, bytes_on_disk, codes, export, inventory, names, prefilter, recall,
     rows, write,
 };
 use crate::caller::Reach;
@@ -96,7 +96,7 @@ impl MemoryStore for SqliteStore {
     ) -> Stored<'_, Vec<Memory>> {
         measured(
             Op::Newest,
-            self.read(move |file| passing::newest(file, &filter, after, limit)),
+            self.read(move |file| prefilter::newest(file, &filter, after, limit)),
         )
     }
 
@@ -257,7 +257,7 @@ mod tests {
             let mut filter = Filter::within(&Reach::Everything, projects, now);
             filter.category = category;
             steps.store(0, Ordering::Relaxed);
-            let found = passing::newest(&file, &filter, None, 20).expect("read");
+            let found = prefilter::newest(&file, &filter, None, 20).expect("read");
             (found.len(), steps.load(Ordering::Relaxed))
         };
         let (found, plain) = cost(None, None);

@@ -17,7 +17,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::codes::{Space, VectorId};
-use super::passing;
+use super::prefilter;
 use super::rows::Condition;
 use crate::limits;
 use crate::meter::store::NEAREST_WIDENED;
@@ -92,7 +92,7 @@ pub(super) fn nearest<T>(
                 answers[nth] = found.items;
             } else if keep == first
                 && few_may_pass(&found, of)
-                && let Some(few) = passing::all(file, filter, limits::NEAREST_COMPARED_MAX)?
+                && let Some(few) = prefilter::all_ids(file, filter, limits::NEAREST_COMPARED_MAX)?
             {
                 let scores = similarities(file, space, &few, vectors)?;
                 let found = admit(file, filter, scores, threshold, limit, &mut take)?;

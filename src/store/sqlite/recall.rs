@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::codes::Space;
 use super::features;
 use super::nearest::{self, Wanted, admit, nearest};
-use super::passing;
+use super::prefilter;
 use super::rows::{self, Condition};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -27,7 +27,7 @@ pub(super) fn candidates(
     query: &CandidateQuery,
 ) -> Result<Candidates, StoreError> {
     let mut threads = Threads::default();
-    let among = passing::narrowed(file, &query.filter)?;
+    let among = prefilter::search_ids(file, &query.filter)?;
     let among = among.as_deref();
     let keyword = if query.words.is_empty() {
         Vec::new()
@@ -104,7 +104,7 @@ fn match_words(
     words: &[QueryWord],
     pool: &mut [Candidate],
 ) -> Result<Vec<f32>, StoreError> {
-    let memories = rows::greatest_id(file)? as f32;
+    let memories = rows::max_id(file)? as f32;
     let mut statement =
         file.prepare_cached("SELECT rowid FROM memory_words WHERE memory_words MATCH ?")?;
     let mut idf = Vec::with_capacity(words.len());

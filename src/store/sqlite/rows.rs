@@ -176,7 +176,7 @@ impl Condition {
     }
 
     /// Adds that it is one of these, which may be many.
-    pub(crate) fn and_one_of(&mut self, ids: &[MemoryId]) {
+    pub(crate) fn and_id_in(&mut self, ids: &[MemoryId]) {
         let list = serde_json::json!(ids).to_string();
         let fragment = "m.id IN (SELECT value FROM json_each(?))";
         self.and(fragment, [Value::Text(list)]);
@@ -185,11 +185,11 @@ impl Condition {
     /// The memories of these projects.
     pub(crate) fn within(projects: &ProjectSet) -> Condition {
         let mut condition = Condition::default();
-        condition.and_within(projects);
+        condition.and_project_in(projects);
         condition
     }
 
-    fn and_within(&mut self, projects: &ProjectSet) {
+    fn and_project_in(&mut self, projects: &ProjectSet) {
         if let ProjectSet::Only(projects) = projects {
             // The plus keeps SQLite from the index of active texts, by which it
             // would read the whole project where ids or the order of age lead to
@@ -203,12 +203,12 @@ impl Condition {
     pub(crate) fn of(filter: &Filter) -> Condition {
         let mut condition = Condition::default();
         condition.and_lifetime(filter);
-        condition.and_within(&filter.project_set());
+        condition.and_project_in(&filter.project_set());
         if let Some(category) = filter.category {
             // The plus keeps SQLite from its index, which leads to more than most others.
             condition.and("+m.category = ?", [category_value(category)]);
         }
-        condition.and_when(filter);
+        condition.and_said_between(filter);
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }
@@ -226,7 +226,7 @@ impl Condition {
     }
 
     /// Restricts to the time from `since` until `until`.
-    pub(crate) fn and_when(&mut self, filter: &Filter) {
+    pub(crate) fn and_said_between(&mut self, filter: &Filter) {
         if let Some(since) = filter.since {
             self.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
         }
@@ -280,7 +280,7 @@ pub(super) fn category_value(category: Category) -> Value {
 }
 
 /// At least the number of memories: ids are never used again.
-pub(super) fn greatest_id(file: &Connection) -> Result<MemoryId, StoreError> {
+pub(super) fn max_id(file: &Connection) -> Result<MemoryId, StoreError> {
     let sql = "SELECT ifnull(max(id), 0) FROM memory";
     Ok(file.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }

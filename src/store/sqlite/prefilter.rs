@@ -10,13 +10,13 @@ use crate::limits;
 use crate::store::memory::{Filter, Memory, MemoryId, WHEN};
 use crate::store::{ProjectSet, StoreError};
 
-/// A statement of the memories that pass a part of a filter.
-struct Lead {
+/// Selects the ids of the memories that pass a part of a filter.
+struct IdQuery {
     sql: String,
     values: Vec<Value>,
 }
 
-impl Lead {
+impl IdQuery {
     /// The ids, unless there are more than `most`.
     fn ids(&self, file: &Connection, most: usize) -> Result<Option<Vec<MemoryId>>, StoreError> {
         let sql = format!("{} LIMIT {}", self.sql, most.saturating_add(1));
@@ -31,8 +31,8 @@ fn text(names: &[String]) -> Vec<Value> {
     names.iter().cloned().map(Value::Text).collect()
 }
 
-fn of_tags(filter: &Filter) -> impl Iterator<Item = Lead> {
-    filter.tags.iter().map(|spellings| Lead {
+fn of_tags(filter: &Filter) -> impl Iterator<Item = IdQuery> {
+    filter.tags.iter().map(|spellings| IdQuery {
         sql: format!(
             "SELECT memory_id FROM memory_tag WHERE tag IN ({})",
             marks(spellings.len())
@@ -41,24 +41,24 @@ fn of_tags(filter: &Filter) -> impl Iterator<Item = Lead> {
     })
 }
 
-fn of_thread(filter: &Filter) -> Option<Lead> {
-    filter.thread.as_ref().map(|thread| Lead {
+fn of_thread(filter: &Filter) -> Option<IdQuery> {
+    filter.thread.as_ref().map(|thread| IdQuery {
         sql: "SELECT id FROM memory WHERE thread = ?".to_owned(),
         values: vec![Value::Text(thread.clone())],
     })
 }
 
-fn of_category(filter: &Filter) -> Option<Lead> {
-    filter.category.map(|category| Lead {
+fn of_category(filter: &Filter) -> Option<IdQuery> {
+    filter.category.map(|category| IdQuery {
         sql: "SELECT id FROM memory INDEXED BY memory_by_category WHERE category = ?".to_owned(),
         values: vec![category_value(category)],
     })
 }
 
-fn of_time(filter: &Filter) -> Option<Lead> {
+fn of_time(filter: &Filter) -> Option<IdQuery> {
     let mut condition = Condition::default();
-    condition.and_when(filter);
-    (filter.since.is_some() || filter.until.is_some()).then(|| Lead {
+    condition.and_said_between(filter);
+    (filter.since.is_some() || filter.until.is_some()).then(|| IdQuery {
         sql: format!(
             "SELECT m.id FROM memory m INDEXED BY memory_by_age WHERE {}",
             condition.sql()
@@ -67,23 +67,23 @@ fn of_time(filter: &Filter) -> Option<Lead> {
     })
 }
 
-/// What narrows a search; its projects narrow the codes that it reads.
-fn leads(filter: &Filter) -> Vec<Lead> {
-    let leads = of_tags(filter).chain(of_thread(filter));
-    leads
+/// What narrows a search. Its projects narrow the codes that it reads.
+fn narrowing_queries(filter: &Filter) -> Vec<IdQuery> {
+    let queries = of_tags(filter).chain(of_thread(filter));
+    queries
         .chain(of_category(filter))
         .chain(of_time(filter))
         .collect()
 }
 
 /// The current versions in its projects: the index of a project's texts has no others.
-fn of_projects(filter: &Filter) -> Option<Lead> {
+fn of_projects(filter: &Filter) -> Option<IdQuery> {
     match filter.project_set() {
         // An index cannot be asked for a project of none.
         ProjectSet::Only(projects)
             if !projects.is_empty() && filter.as_of.is_none() && !filter.include_superseded =>
         {
-            Some(Lead {
+            Some(IdQuery {
                 sql: format!(
                     "SELECT id FROM memory INDEXED BY memory_by_text \
                      WHERE state = 'active' AND project IN ({})",
@@ -111,10 +111,10 @@ pub(super) fn newest(
         );
     }
     // In the order of age, a filter that few pass reads nearly every memory.
-    let no_index = match few(file, filter)? {
+    let no_index = match listing_ids(file, filter)? {
         Some(ids) if ids.is_empty() => return Ok(Vec::new()),
         Some(ids) => {
-            condition.and_one_of(&ids);
+            condition.and_id_in(&ids);
             "+"
         }
         None => {
@@ -131,7 +131,7 @@ pub(super) fn newest(
 /// The memories that pass the tags, the thread or the projects of `filter`, for a listing,
 /// if these are few; more conditions may apply to them. None pass where no memory is of
 /// its category.
-fn few(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
+fn listing_ids(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
     if let Some(category) = filter.category {
         let mut counted = Condition::within(&filter.project_set());
         counted.and("category = ?", [category_value(category)]);
@@ -146,9 +146,9 @@ fn few(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, Stor
             return Ok(Some(Vec::new()));
         }
     }
-    let leads = of_tags(filter).chain(of_thread(filter));
-    for lead in leads.chain(of_projects(filter)) {
-        if let Some(ids) = lead.ids(file, limits::LISTING_SORTED_MAX)? {
+    let queries = of_tags(filter).chain(of_thread(filter));
+    for query in queries.chain(of_projects(filter)) {
+        if let Some(ids) = query.ids(file, limits::LISTING_SORTED_MAX)? {
             return Ok(Some(ids));
         }
     }
@@ -158,41 +158,45 @@ fn few(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, Stor
 /// The memories that pass the tags, the thread, the category and the time of `filter`, for
 /// a search, ascending, if reading them takes no longer than the look-ups it saves; more
 /// conditions may apply to them.
-pub(super) fn narrowed(
+pub(super) fn search_ids(
     file: &Connection,
     filter: &Filter,
 ) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let leads = leads(filter);
-    if leads.is_empty() {
+    let queries = narrowing_queries(filter);
+    if queries.is_empty() {
         return Ok(None);
     }
-    let memories = usize::try_from(rows::greatest_id(file)?).unwrap_or(0);
-    let most = memories.saturating_mul(limits::FILTER_LOOK_UPS_SAVED);
-    let mut narrowed: Option<Vec<MemoryId>> = None;
-    for lead in leads {
-        if let Some(mut ids) = lead.ids(file, most.isqrt())? {
+    let memories = usize::try_from(rows::max_id(file)?).unwrap_or(0);
+    let most = memories.saturating_mul(limits::PREFILTER_FACTOR);
+    let mut passing: Option<Vec<MemoryId>> = None;
+    for query in queries {
+        if let Some(mut ids) = query.ids(file, most.isqrt())? {
             ids.sort_unstable();
             ids.dedup();
-            if let Some(known) = &narrowed {
+            if let Some(known) = &passing {
                 ids.retain(|id| known.binary_search(id).is_ok());
             }
-            narrowed = Some(ids);
+            passing = Some(ids);
         }
     }
-    Ok(narrowed)
+    Ok(passing)
 }
 
 /// All that pass `filter`, unless there are more than `most`.
-pub(super) fn all(
+pub(super) fn all_ids(
     file: &Connection,
     filter: &Filter,
     most: usize,
 ) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let mut condition = Condition::of(filter);
-    if let Some(lead) = leads(filter).into_iter().chain(of_projects(filter)).next() {
-        condition.and(&format!("m.id IN ({})", lead.sql), lead.values);
+    if let Some(query) = narrowing_queries(filter)
+        .into_iter()
+        .chain(of_projects(filter))
+        .next()
+    {
+        condition.and(&format!("m.id IN ({})", query.sql), query.values);
     }
     let sql = format!("SELECT m.id FROM memory m WHERE {}", condition.sql());
     let values = condition.values().to_vec();
-    Lead { sql, values }.ids(file, most)
+    IdQuery { sql, values }.ids(file, most)
 }
