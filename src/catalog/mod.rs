@@ -27,7 +27,7 @@ use crate::registry::{Registry, SkillName};
 use crate::tools::complete::{CompletionRequest, CompletionTarget};
 use crate::tools::{Offers, Reply};
 
-pub(crate) use self::subscriptions::{CatalogChange, Commits, Until};
+pub(crate) use self::subscriptions::{CatalogChange, Commits, SubscriptionEnd};
 
 /// The joined offers.
 pub(crate) struct Catalog {

@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::subscriptions::Until;
+use super::subscriptions::SubscriptionEnd;
 use super::{View, listed, template, text_of, with_member};
 use crate::failure::{CallError, Failure, Kind};
 use crate::limits::RESOURCES_WATCHED_MAX;
@@ -90,10 +90,10 @@ impl View {
     pub(crate) async fn subscribe(
         &self,
         uri: &str,
-        until: Until,
+        ends: SubscriptionEnd,
         cancel: &CancellationToken,
     ) -> Result<Reply, CallError> {
-        match self.watch(uri, until).await {
+        match self.watch(uri, ends).await {
             Some(watched) => watched.map(|()| empty()).map_err(CallError::Gateway),
             None => {
                 let method = "resources/subscribe";
@@ -114,7 +114,7 @@ impl View {
         cancel: &CancellationToken,
     ) -> Result<Reply, CallError> {
         if self.owns(uri) {
-            self.unwatch(uri, Until::Unsubscribed);
+            self.unwatch(uri, SubscriptionEnd::Unsubscribed);
             return Ok(empty());
         }
         let method = "resources/unsubscribe";

@@ -37,10 +37,10 @@ pub(crate) type Version = Arc<dyn Fn() -> BoxFuture<'static, Option<i64>> + Send
 
 /// How long a subscription to a resource lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// Until `resources/unsubscribe` (revisions before 2026-07-28).
+pub(crate) enum SubscriptionEnd {
+    /// SubscriptionEnd `resources/unsubscribe` (revisions before 2026-07-28).
     Unsubscribed,
-    /// Until the `subscriptions/listen` stream that names it ends.
+    /// SubscriptionEnd the `subscriptions/listen` stream that names it ends.
     StreamEnds,
 }
 
@@ -93,7 +93,7 @@ impl Subscriptions {
         lists.prompts.is_none() && lists.resources.is_none() && self.resources().is_empty()
     }
 
-    fn add(&self, uri: &str, until: Until) -> Result<(), Failure> {
+    fn add(&self, uri: &str, ends: SubscriptionEnd) -> Result<(), Failure> {
         let mut resources = self.resources();
         let most = limits::RESOURCES_WATCHED_MAX;
         if resources.len() >= most && !resources.contains_key(uri) {
@@ -102,19 +102,19 @@ impl Subscriptions {
                 .hint("unsubscribe from a resource that no longer matters"));
         }
         let subscription = resources.entry(uri.to_owned()).or_default();
-        match until {
-            Until::Unsubscribed => subscription.until_unsubscribed = true,
-            Until::StreamEnds => subscription.streams += 1,
+        match ends {
+            SubscriptionEnd::Unsubscribed => subscription.until_unsubscribed = true,
+            SubscriptionEnd::StreamEnds => subscription.streams += 1,
         }
         Ok(())
     }
 
-    fn remove(&self, uri: &str, until: Until) {
+    fn remove(&self, uri: &str, ends: SubscriptionEnd) {
         let mut resources = self.resources();
         if let Some(subscription) = resources.get_mut(uri) {
-            match until {
-                Until::Unsubscribed => subscription.until_unsubscribed = false,
-                Until::StreamEnds => {
+            match ends {
+                SubscriptionEnd::Unsubscribed => subscription.until_unsubscribed = false,
+                SubscriptionEnd::StreamEnds => {
                     subscription.streams = subscription.streams.saturating_sub(1);
                 }
             }
@@ -143,15 +143,19 @@ impl Subscriptions {
 impl View {
     /// Subscribes to one of Mimo's own resources; `None` if `uri` is none. A stream,
     /// which may name many resources, may also name one that does not exist yet.
-    pub(super) async fn watch(&self, uri: &str, until: Until) -> Option<Result<(), Failure>> {
+    pub(super) async fn watch(
+        &self,
+        uri: &str,
+        ends: SubscriptionEnd,
+    ) -> Option<Result<(), Failure>> {
         self.own_source(uri)?;
         // Before it is read, so that no change falls between.
-        if let Err(failure) = self.subscriptions.add(uri, until) {
+        if let Err(failure) = self.subscriptions.add(uri, ends) {
             return Some(Err(failure));
         }
         Some(match self.digest_of(uri).await {
-            Ok(None) if until == Until::Unsubscribed => {
-                self.subscriptions.remove(uri, until);
+            Ok(None) if ends == SubscriptionEnd::Unsubscribed => {
+                self.subscriptions.remove(uri, ends);
                 let failure = Failure::new(Kind::NotFound, format!("there is no resource {uri}"));
                 Err(failure.hint(
                     "resources/list names some, and resources/templates/list says how others are named",
@@ -163,14 +167,14 @@ impl View {
                 Ok(())
             }
             Err(failure) => {
-                self.subscriptions.remove(uri, until);
+                self.subscriptions.remove(uri, ends);
                 Err(without_path(failure))
             }
         })
     }
 
-    pub(crate) fn unwatch(&self, uri: &str, until: Until) {
-        self.subscriptions.remove(uri, until);
+    pub(crate) fn unwatch(&self, uri: &str, ends: SubscriptionEnd) {
+        self.subscriptions.remove(uri, ends);
     }
 
     /// The resources that are watched until they are unsubscribed, skills' among them.

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::skills::client::Tool;
 use crate::skills::spec::{Identity, SkillName};
 use crate::store::PinStore;
-use crate::store::pins::{FirstSight, OnPinned, Pin};
+use crate::store::pins::{FirstListing, OnPinned, Pin};
 
 #[derive(Clone)]
 pub struct Approvals {
@@ -93,8 +93,8 @@ impl Approvals {
 
     /// Records entries that were seen for the first time, unless another process
     /// saw them first.
-    pub(crate) async fn trust(&self, sights: Vec<FirstSight>) -> Result<Pins, Failure> {
-        Ok(self.store.trust(sights).await?.into())
+    pub(crate) async fn trust(&self, listings: Vec<FirstListing>) -> Result<Pins, Failure> {
+        Ok(self.store.trust(listings).await?.into())
     }
 
     /// Approves tools as they are now.
@@ -245,13 +245,13 @@ mod tests {
     async fn a_tool_trusted_by_another_process_first_is_changed_here() {
         let folder = tempfile::tempdir().expect("a folder");
         let (one, two) = (open(folder.path()), open(folder.path()));
-        let sight = |(skill, identity, tool): (SkillName, Identity, Tool)| {
+        let listing = |(skill, identity, tool): (SkillName, Identity, Tool)| {
             let tools = [tool];
-            let (_, sight) = Pins::default().judge(&skill, &identity, &tools, FirstUse::Trust);
-            Vec::from_iter(sight)
+            let (_, listing) = Pins::default().judge(&skill, &identity, &tools, FirstUse::Trust);
+            Vec::from_iter(listing)
         };
-        one.trust(sight(tool("first"))).await.expect("pinned");
-        two.trust(sight(tool("second"))).await.expect("pinned");
+        one.trust(listing(tool("first"))).await.expect("pinned");
+        two.trust(listing(tool("second"))).await.expect("pinned");
         assert_eq!(state(&two, &tool("first")).await, ApprovalState::Approved);
         assert!(matches!(
             state(&two, &tool("second")).await,

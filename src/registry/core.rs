@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use self::approval::{GatedLauncher, Judged};
+use self::approval::{GatedLauncher, ToolApprovals};
 use super::Parts;
 use super::approvals::Approvals;
 use super::list_cache::ListCache;
@@ -26,7 +26,7 @@ use crate::skills::child::ChildLauncher;
 use crate::skills::client::{DownstreamClient, SkillClient, Tool};
 use crate::skills::job::{Job, JobEvent};
 use crate::skills::spec::{SkillName, SkillSpec};
-use crate::store::pins::FirstSight;
+use crate::store::pins::FirstListing;
 
 pub(super) use background::{run as run_background, save};
 
@@ -57,13 +57,13 @@ struct State {
     waiting: HashMap<Call, oneshot::Sender<LeaseResult>>,
     reload: Option<oneshot::Sender<ReloadOutcome>>,
     /// The approvals of the tools on offer.
-    judged: BTreeMap<SkillName, Judged>,
+    judged: BTreeMap<SkillName, ToolApprovals>,
     /// `None` until they have been read.
     pins: Option<Pins>,
     /// The digest of the offers at the last announcement.
     announced: u64,
     /// Entries seen for the first time, which the store lacks.
-    trusted: Vec<FirstSight>,
+    trusted: Vec<FirstListing>,
     lists: ToolLists,
     /// Lists that the cache file lacks.
     new_lists: Vec<ToolList>,

@@ -10,7 +10,7 @@ use crate::limits::DIFFERENCE_BYTES_MAX;
 use crate::printable::prefix;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Identity, SkillName};
-use crate::store::pins::{Approved, FirstSight, Pin, SeenEntry};
+use crate::store::pins::{Approved, FirstListing, Pin, SeenEntry};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Pins {
@@ -72,9 +72,9 @@ impl Pins {
         of_skill.entry(key).or_insert(pin);
     }
 
-    /// Records the first sight of an entry as the store does, unless the entry is
+    /// Records the first listing of an entry as the store does, unless the entry is
     /// known.
-    pub(crate) fn see(&mut self, FirstSight { seen, pins }: FirstSight) {
+    pub(crate) fn see(&mut self, FirstListing { seen, pins }: FirstListing) {
         let known = self.seen.insert(seen.skill.clone(), seen.clone());
         if known.as_ref() == Some(&seen) {
             return;
@@ -94,7 +94,7 @@ impl Pins {
         }
     }
 
-    /// The state of each tool by name, and the first sight of the entry where it is
+    /// The state of each tool by name, and the first listing of the entry where it is
     /// one.
     pub(crate) fn judge(
         &self,
@@ -102,7 +102,7 @@ impl Pins {
         identity: &Identity,
         tools: &[Tool],
         first_use: FirstUse,
-    ) -> (BTreeMap<String, ApprovalState>, Option<FirstSight>) {
+    ) -> (BTreeMap<String, ApprovalState>, Option<FirstListing>) {
         let seen = SeenEntry {
             skill: skill.to_string(),
             identity: identity.program.clone(),
@@ -120,7 +120,7 @@ impl Pins {
         };
         let states = tools.iter().map(|tool| (tool.name.clone(), judge(tool)));
         let states = states.collect();
-        (states, first.then_some(FirstSight { seen, pins }))
+        (states, first.then_some(FirstListing { seen, pins }))
     }
 
     /// The differences between the approved definition and `tool`, one line

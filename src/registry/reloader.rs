@@ -54,11 +54,11 @@ pub(crate) struct Reloader {
     problem: ManifestProblem,
     requested: Notify,
     /// Reaches [`Reloader::run`] once that runs.
-    inlets: Mutex<Option<Inlets>>,
+    senders: Mutex<Option<ReloadSenders>>,
 }
 
 #[derive(Clone)]
-struct Inlets {
+struct ReloadSenders {
     /// Refused while a reload is under way.
     calls: mpsc::Sender<Reply>,
     /// Queued until the running one ends.
@@ -66,12 +66,12 @@ struct Inlets {
 }
 
 /// The outcome of a reload as a document.
-type Reloaded = Result<Value, Failure>;
-type Reply = oneshot::Sender<Reloaded>;
+type ReloadResult = Result<Value, Failure>;
+type Reply = oneshot::Sender<ReloadResult>;
 
 /// A requester that waits for a reload.
-enum Waiter {
-    Nobody,
+enum Requester {
+    Internal,
     /// A command in another process.
     Command(PendingCommand),
     /// A tool call, or a reload of all nodes.
@@ -79,7 +79,7 @@ enum Waiter {
 }
 
 /// A reload under way, and its requesters.
-type Reload<'a> = Pin<Box<dyn Future<Output = (Reloaded, Waiter)> + Send + 'a>>;
+type Reload<'a> = Pin<Box<dyn Future<Output = (ReloadResult, Requester)> + Send + 'a>>;
 
 impl Reloader {
     /// Keeps `registry` in step with `source`, and `problem` up to date.
@@ -93,19 +93,19 @@ impl Reloader {
             source,
             problem,
             requested: Notify::new(),
-            inlets: Mutex::default(),
+            senders: Mutex::default(),
         }
     }
 
     /// Reloads and returns the outcome. The reload continues even if the caller stops
     /// waiting.
     pub(crate) async fn reload(&self) -> Result<Value, Failure> {
-        self.asked(|inlets| inlets.calls).await
+        self.asked(|senders| senders.calls).await
     }
 
     /// The same, after any reload that is under way.
     pub(super) async fn reload_in_turn(&self) -> Result<Value, Failure> {
-        self.asked(|inlets| inlets.turns).await
+        self.asked(|senders| senders.turns).await
     }
 
     /// A digest of the current manifest file.
@@ -113,9 +113,12 @@ impl Reloader {
         self.source.digest()
     }
 
-    async fn asked(&self, inlet: fn(Inlets) -> mpsc::Sender<Reply>) -> Result<Value, Failure> {
-        let inlets = self
-            .inlets
+    async fn asked(
+        &self,
+        inlet: fn(ReloadSenders) -> mpsc::Sender<Reply>,
+    ) -> Result<Value, Failure> {
+        let senders = self
+            .senders
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
@@ -124,7 +127,7 @@ impl Reloader {
                 .hint("`mimo skill reload` has the running Mimos reload")
         };
         let (reply, outcome) = oneshot::channel();
-        let inlet = inlet(inlets.ok_or_else(not_serving)?);
+        let inlet = inlet(senders.ok_or_else(not_serving)?);
         inlet.send(reply).await.map_err(|_| not_serving())?;
         outcome.await.map_err(|_| not_serving())?
     }
@@ -148,7 +151,7 @@ impl Reloader {
         let mut reload: Option<Reload<'_>> = None;
         let (call_sender, mut calls) = mpsc::channel(1);
         let (turn_sender, mut turns) = mpsc::channel(1);
-        *self.inlets.lock().unwrap_or_else(PoisonError::into_inner) = Some(Inlets {
+        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = Some(ReloadSenders {
             calls: call_sender,
             turns: turn_sender,
         });
@@ -161,7 +164,7 @@ impl Reloader {
                         Err(failure) => failed(&failure),
                     },
                     Command::Reload if reload.is_none() => {
-                        reload = Some(self.begin("a command", Waiter::Command(command)));
+                        reload = Some(self.begin("a command", Requester::Command(command)));
                         continue;
                     }
                     Command::Reload => failed(&in_progress()),
@@ -172,30 +175,30 @@ impl Reloader {
             }
             // A change during a reload is found after it.
             if reload.is_none() && self.source.has_changed() {
-                reload = Some(self.begin("a change of the file", Waiter::Nobody));
+                reload = Some(self.begin("a change of the file", Requester::Internal));
             }
             tokio::select! {
                 () = watch.changed() => {}
                 () = self.requested.notified() => match reload {
-                    None => reload = Some(self.begin("a hangup signal", Waiter::Nobody)),
+                    None => reload = Some(self.begin("a hangup signal", Requester::Internal)),
                     Some(_) => tracing::warn!("{}", in_progress()),
                 },
                 Some(reply) = calls.recv() => match reload {
-                    None => reload = Some(self.begin("a call", Waiter::Call(reply))),
+                    None => reload = Some(self.begin("a call", Requester::Call(reply))),
                     // The caller may have gone, here and below.
                     Some(_) => drop(reply.send(Err(in_progress()))),
                 },
                 Some(reply) = turns.recv(), if reload.is_none() => {
-                    reload = Some(self.begin("another Mimo", Waiter::Call(reply)));
+                    reload = Some(self.begin("another Mimo", Requester::Call(reply)));
                 }
-                (outcome, waiter) = end_of(&mut reload) => {
+                (outcome, requester) = end_of(&mut reload) => {
                     reload = None;
-                    match (waiter, &mailbox) {
-                        (Waiter::Command(command), Some(mailbox)) => {
+                    match (requester, &mailbox) {
+                        (Requester::Command(command), Some(mailbox)) => {
                             let answer = outcome.unwrap_or_else(|failure| failed(&failure));
                             mailbox.answer(&command, &answer);
                         }
-                        (Waiter::Call(reply), _) => drop(reply.send(outcome)),
+                        (Requester::Call(reply), _) => drop(reply.send(outcome)),
                         _ => {}
                     }
                 }
@@ -203,7 +206,7 @@ impl Reloader {
         }
     }
 
-    fn begin(&self, why: &'static str, waiter: Waiter) -> Reload<'_> {
+    fn begin(&self, why: &'static str, requester: Requester) -> Reload<'_> {
         Box::pin(async move {
             let outcome = self.load_manifest().await;
             count(&outcome);
@@ -214,7 +217,7 @@ impl Reloader {
                     tracing::error!(why, "the skills were not reloaded: {failure}");
                 }
             }
-            (outcome, waiter)
+            (outcome, requester)
         })
     }
 
@@ -264,7 +267,7 @@ fn count(reload: &Result<ReloadOutcome, Failure>) {
 }
 
 /// Waits for the end of `reload`; never returns if there is none.
-async fn end_of(reload: &mut Option<Reload<'_>>) -> (Reloaded, Waiter) {
+async fn end_of(reload: &mut Option<Reload<'_>>) -> (ReloadResult, Requester) {
     match reload {
         Some(reload) => reload.await,
         None => std::future::pending().await,

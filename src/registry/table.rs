@@ -102,21 +102,21 @@ pub enum Effect {
 }
 
 #[derive(Clone, Debug)]
-enum Ticket {
+enum CallState {
     Waiting { skill: SkillName, deadline: Millis },
     Leased { run: Run, deadline: Millis },
 }
 
-impl Ticket {
+impl CallState {
     fn is_lease_on(&self, run: Run) -> bool {
-        matches!(self, Ticket::Leased { run: on, .. } if *on == run)
+        matches!(self, CallState::Leased { run: on, .. } if *on == run)
     }
 }
 
 #[derive(Debug, Default)]
 pub struct Table {
     skills: BTreeMap<SkillName, Skill>,
-    calls: HashMap<Call, Ticket>,
+    calls: HashMap<Call, CallState>,
     /// Runs that get no more calls, and the deadline of their open calls; `None`
     /// once they were told to stop.
     draining: BTreeMap<Run, Option<Millis>>,
@@ -177,9 +177,9 @@ impl Table {
             State::Backoff { until } | State::Broken { until } => Some(until),
             _ => None,
         });
-        let calls = self.calls.values().filter_map(|ticket| match ticket {
-            Ticket::Waiting { deadline, .. } => Some(*deadline),
-            Ticket::Leased { .. } => None,
+        let calls = self.calls.values().filter_map(|state| match state {
+            CallState::Waiting { deadline, .. } => Some(*deadline),
+            CallState::Leased { .. } => None,
         });
         let draining = self.draining.values().filter_map(|until| *until);
         skills.chain(calls).chain(draining).min()
@@ -227,14 +227,14 @@ impl Table {
     }
 
     fn grant(&mut self, call: Call, run: Run, deadline: Millis, out: &mut Vec<Effect>) {
-        self.calls.insert(call, Ticket::Leased { run, deadline });
+        self.calls.insert(call, CallState::Leased { run, deadline });
         out.push(Effect::Grant(call, run));
     }
 
     /// The calls that wait for a skill, oldest first, and their deadlines.
     fn waiting_for(&self, name: &SkillName) -> Vec<(Call, Millis)> {
-        let waiting = self.calls.iter().filter_map(|(call, ticket)| match ticket {
-            Ticket::Waiting { skill, deadline } if skill == name => Some((*call, *deadline)),
+        let waiting = self.calls.iter().filter_map(|(call, state)| match state {
+            CallState::Waiting { skill, deadline } if skill == name => Some((*call, *deadline)),
             _ => None,
         });
         let mut waiting: Vec<(Call, Millis)> = waiting.collect();
@@ -252,7 +252,7 @@ impl Table {
     /// A run that ends loses its leases and tools in this step. The client has
     /// answered its calls by then.
     fn exited(&mut self, now: Millis, run: Run, why: String, out: &mut Vec<Effect>) {
-        self.calls.retain(|_, ticket| !ticket.is_lease_on(run));
+        self.calls.retain(|_, state| !state.is_lease_on(run));
         if self.draining.remove(&run).is_some() || self.incoming_exited(now, run, &why, out) {
             return;
         }
@@ -297,19 +297,20 @@ impl Table {
             skill.start(&mut self.runs, out);
         }
         let skill = name;
-        self.calls.insert(call, Ticket::Waiting { skill, deadline });
+        self.calls
+            .insert(call, CallState::Waiting { skill, deadline });
     }
 
     fn ended(&mut self, call: Call, out: &mut Vec<Effect>) {
-        if let Some(Ticket::Leased { run, .. }) = self.calls.remove(&call) {
+        if let Some(CallState::Leased { run, .. }) = self.calls.remove(&call) {
             self.stop_if_drained(run, out);
         }
     }
 
     /// Routes no more calls to `run`; it stops once its open calls have ended.
     fn drain(&mut self, run: Run, out: &mut Vec<Effect>) {
-        let last = self.calls.values().filter_map(|ticket| match ticket {
-            Ticket::Leased { run: on, deadline } if *on == run => Some(*deadline),
+        let last = self.calls.values().filter_map(|state| match state {
+            CallState::Leased { run: on, deadline } if *on == run => Some(*deadline),
             _ => None,
         });
         let until = last.max().unwrap_or_default() + limits::SKILL_DRAIN_MILLIS_MAX;
@@ -320,7 +321,7 @@ impl Table {
     fn stop_if_drained(&mut self, run: Run, out: &mut Vec<Effect>) {
         let draining = self.draining.get_mut(&run);
         if let Some(until) = draining.filter(|until| until.is_some())
-            && !self.calls.values().any(|ticket| ticket.is_lease_on(run))
+            && !self.calls.values().any(|state| state.is_lease_on(run))
         {
             *until = None;
             out.push(Effect::Stop(run));
@@ -334,8 +335,8 @@ impl Table {
                 out.push(Effect::Stop(*run));
             }
         }
-        let late = self.calls.iter().filter_map(|(call, ticket)| match ticket {
-            Ticket::Waiting { deadline, .. } if *deadline <= now => Some(*call),
+        let late = self.calls.iter().filter_map(|(call, state)| match state {
+            CallState::Waiting { deadline, .. } if *deadline <= now => Some(*call),
             _ => None,
         });
         let mut late: Vec<Call> = late.collect();

@@ -16,30 +16,30 @@ const SCOPE: (&str, &str) = ("cacheScope", "\"private\"");
 
 /// Which of the revision's members a result gets; in older revisions none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Marks {
+pub(super) enum ResultMembers {
     None,
     Complete,
     /// `resultType`, and how long a cache may keep the result.
     Cacheable,
 }
 
-impl Marks {
-    fn members(self) -> &'static [Member] {
+impl ResultMembers {
+    fn list(self) -> &'static [Member] {
         match self {
-            Marks::None => &[],
-            Marks::Complete => &[COMPLETE],
-            Marks::Cacheable => &[COMPLETE, TTL, SCOPE],
+            ResultMembers::None => &[],
+            ResultMembers::Complete => &[COMPLETE],
+            ResultMembers::Cacheable => &[COMPLETE, TTL, SCOPE],
         }
     }
 }
 
 /// One line of JSON.
-pub(super) fn encode(reply: &Reply, marks: Marks) -> Result<String, serde_json::Error> {
+pub(super) fn encode(reply: &Reply, members: ResultMembers) -> Result<String, serde_json::Error> {
     let mut text = match reply {
         Reply::Forwarded(raw) => one_line(raw),
         own => serde_json::to_string(own)?,
     };
-    let mut missing = marks.members().to_vec();
+    let mut missing = members.list().to_vec();
     if let Reply::Object(object) = reply {
         missing.retain(|(name, _)| object.get(name).is_none());
     }
@@ -73,45 +73,49 @@ mod tests {
     use super::*;
     use crate::tools::Document;
 
-    fn encoded(text: &str, marks: Marks) -> String {
+    fn encoded(text: &str, members: ResultMembers) -> String {
         let raw = RawValue::from_string(text.to_owned()).expect("JSON");
-        encode(&Reply::Forwarded(raw.into()), marks).expect("text")
+        encode(&Reply::Forwarded(raw.into()), members).expect("text")
     }
 
     #[test]
     fn a_forwarded_result_reaches_an_older_client_byte_for_byte() {
         let text =
             r#"{"content":["resultType"], "big":123456789012345678901234567890,"x":1.0,"x":2}"#;
-        assert_eq!(encoded(text, Marks::None), text);
+        assert_eq!(encoded(text, ResultMembers::None), text);
     }
 
     #[test]
     fn a_newer_client_gets_each_mark_once() {
         assert_eq!(
-            encoded(r#"{"content":[1.50]}"#, Marks::Complete),
+            encoded(r#"{"content":[1.50]}"#, ResultMembers::Complete),
             r#"{"resultType":"complete","content":[1.50]}"#
         );
         assert_eq!(
-            encoded("{ }", Marks::Complete),
+            encoded("{ }", ResultMembers::Complete),
             r#"{"resultType":"complete" }"#
         );
         assert_eq!(
-            encode(&Reply::Object(json!({"tools": []})), Marks::Cacheable).expect("text"),
+            encode(
+                &Reply::Object(json!({"tools": []})),
+                ResultMembers::Cacheable
+            )
+            .expect("text"),
             r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[]}"#
         );
         let question = json!({"resultType": "input_required"});
         assert_eq!(
-            encode(&Reply::Object(question), Marks::Complete).expect("text"),
+            encode(&Reply::Object(question), ResultMembers::Complete).expect("text"),
             r#"{"resultType":"input_required"}"#
         );
     }
 
     #[test]
     fn a_result_is_one_line() {
-        assert_eq!(encoded("{\"a\":\r\n1}", Marks::None), "{\"a\":  1}");
+        assert_eq!(encoded("{\"a\":\r\n1}", ResultMembers::None), "{\"a\":  1}");
         let document = Reply::Document(Document("{\n}".to_owned()));
         assert_eq!(
-            encode(&document, Marks::None).expect("text"),
+            encode(&document, ResultMembers::None).expect("text"),
             r#"{"content":[{"type":"text","text":"{\n}"}]}"#
         );
     }

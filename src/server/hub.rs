@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::session::{News, Session, no_client};
+use super::session::{ChangeNotice, Session, no_client};
 use crate::limits;
 use crate::registry::{DownstreamClient, SkillName};
 use crate::wire::ClientReply;
@@ -82,10 +82,11 @@ impl DownstreamClient for Hub {
     }
 
     fn notify(&self, skill: &SkillName, method: &str, params: Option<&RawValue>) {
-        let announce = |news: News| self.for_each(|session| session.announce(news.clone()));
+        let announce =
+            |notice: ChangeNotice| self.for_each(|session| session.announce(notice.clone()));
         match method {
-            "notifications/prompts/list_changed" => announce(News::PromptList),
-            "notifications/resources/list_changed" => announce(News::ResourceList),
+            "notifications/prompts/list_changed" => announce(ChangeNotice::PromptList),
+            "notifications/resources/list_changed" => announce(ChangeNotice::ResourceList),
             "notifications/resources/updated" => {
                 let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
                 let params: Value = params.unwrap_or_default();

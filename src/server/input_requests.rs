@@ -23,11 +23,12 @@ const KEY: &str = "question";
 
 /// The calls that wait for their client's reply.
 pub(super) struct InputRequests {
-    waiting: Mutex<VecDeque<Waiting>>,
+    suspended: Mutex<VecDeque<SuspendedCall>>,
     clock: Arc<dyn Clock>,
 }
 
-struct Waiting {
+/// A call whose client has been asked for input.
+struct SuspendedCall {
     /// The session that may continue the call.
     session: Arc<str>,
     /// The `requestState` of the retry.
@@ -90,7 +91,7 @@ impl BackgroundCall {
 impl InputRequests {
     pub(super) fn new(clock: Arc<dyn Clock>) -> InputRequests {
         InputRequests {
-            waiting: Mutex::default(),
+            suspended: Mutex::default(),
             clock,
         }
     }
@@ -112,17 +113,17 @@ impl InputRequests {
             "requestState": state,
         });
         call.asked = Some(request);
-        let mut waiting = self.waiting();
-        waiting.push_back(Waiting {
+        let mut suspended = self.suspended();
+        suspended.push_back(SuspendedCall {
             session: session.clone(),
             state,
             call,
         });
-        let of_session = |each: &Waiting| each.session == *session;
-        if waiting.iter().filter(|each| of_session(each)).count() > limits::INPUT_REQUESTS_MAX
-            && let Some(oldest) = waiting.iter().position(of_session)
+        let of_session = |each: &SuspendedCall| each.session == *session;
+        if suspended.iter().filter(|each| of_session(each)).count() > limits::INPUT_REQUESTS_MAX
+            && let Some(oldest) = suspended.iter().position(of_session)
         {
-            waiting.remove(oldest);
+            suspended.remove(oldest);
         }
         CallStatus::InputRequired(Reply::Object(input_required))
     }
@@ -135,11 +136,12 @@ impl InputRequests {
         state: &str,
         mut responses: InputResponses,
     ) -> Result<BackgroundCall, Failure> {
-        let mut waiting = self.waiting();
-        let place = waiting
+        let mut suspended = self.suspended();
+        let place = suspended
             .iter()
             .position(|each| each.state == state && &*each.session == session);
-        let Some(Waiting { mut call, .. }) = place.and_then(|place| waiting.remove(place)) else {
+        let Some(SuspendedCall { mut call, .. }) = place.and_then(|place| suspended.remove(place))
+        else {
             let unknown = Failure::new(Kind::NotFound, "the call that asked this is over");
             return Err(unknown.hint("make the call again, without requestState"));
         };
@@ -154,8 +156,10 @@ impl InputRequests {
         Ok(call)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn suspended(&self) -> MutexGuard<'_, VecDeque<SuspendedCall>> {
+        self.suspended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,8 +8,8 @@ use rmcp::service::SubscriptionContext;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::errors::gateway_error;
-use super::session::{News, Session};
-use crate::catalog::{Until, View};
+use super::session::{ChangeNotice, Session};
+use crate::catalog::{SubscriptionEnd, View};
 use crate::failure::{CallError, Kind};
 
 /// Serves a stream until it or the connection ends.
@@ -17,7 +17,7 @@ pub(super) async fn listen(
     session: &Arc<Session>,
     subscription: SubscriptionContext,
 ) -> Result<(), ErrorData> {
-    let mut news = session.news();
+    let mut notices = session.notices();
     let mut watched = WatchedResources {
         session: session.clone(),
         uris: Vec::new(),
@@ -28,7 +28,7 @@ pub(super) async fn listen(
     let sink = subscription.sink();
     loop {
         let received = tokio::select! {
-            received = news.recv() => received,
+            received = notices.recv() => received,
             () = subscription.cancelled() => return Ok(()),
             // With its final result: an open stream must not keep the connection
             // from ending.
@@ -36,10 +36,12 @@ pub(super) async fn listen(
         };
         // The sink drops what the client did not ask for.
         let sent = match received {
-            Ok(News::ToolList) | Err(RecvError::Lagged(_)) => sink.notify_tool_list_changed().await,
-            Ok(News::PromptList) => sink.notify_prompt_list_changed().await,
-            Ok(News::ResourceList) => sink.notify_resource_list_changed().await,
-            Ok(News::Resource(uri)) => sink.notify_resource_updated(uri).await,
+            Ok(ChangeNotice::ToolList) | Err(RecvError::Lagged(_)) => {
+                sink.notify_tool_list_changed().await
+            }
+            Ok(ChangeNotice::PromptList) => sink.notify_prompt_list_changed().await,
+            Ok(ChangeNotice::ResourceList) => sink.notify_resource_list_changed().await,
+            Ok(ChangeNotice::Resource(uri)) => sink.notify_resource_updated(uri).await,
             Err(RecvError::Closed) => return Ok(()),
         };
         if let Err(error) = sent {
@@ -66,16 +68,19 @@ impl WatchedResources {
         let cancel = &subscription.request_context().ct;
         let before = catalog.commits();
         let session = self.session.clone();
-        let announce_since = |news: News| {
+        let announce_since = |notice: ChangeNotice| {
             if catalog.commits() != before {
-                session.announce(news);
+                session.announce(notice);
             }
         };
         for uri in accepted.resource_subscriptions.iter().flatten() {
-            match catalog.subscribe(uri, Until::StreamEnds, cancel).await {
+            match catalog
+                .subscribe(uri, SubscriptionEnd::StreamEnds, cancel)
+                .await
+            {
                 Ok(_) if catalog.owns(uri) => {
                     self.uris.push(uri.clone());
-                    announce_since(News::Resource(uri.clone()));
+                    announce_since(ChangeNotice::Resource(uri.clone()));
                 }
                 Ok(_) => {}
                 Err(CallError::Gateway(failure)) if failure.kind == Kind::LimitExceeded => {
@@ -89,11 +94,11 @@ impl WatchedResources {
         }
         if accepted.prompts_list_changed == Some(true) {
             catalog.watch_prompt_list().await;
-            announce_since(News::PromptList);
+            announce_since(ChangeNotice::PromptList);
         }
         if accepted.resources_list_changed == Some(true) {
             catalog.watch_resource_list().await;
-            announce_since(News::ResourceList);
+            announce_since(ChangeNotice::ResourceList);
         }
         Ok(())
     }
@@ -103,7 +108,7 @@ impl Drop for WatchedResources {
     fn drop(&mut self) {
         for uri in &self.uris {
             if let Some(catalog) = &self.session.catalog {
-                catalog.unwatch(uri, Until::StreamEnds);
+                catalog.unwatch(uri, SubscriptionEnd::StreamEnds);
             }
         }
     }

@@ -14,14 +14,14 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
-use super::encode::{Marks, encode};
+use super::encode::{ResultMembers, encode};
 use super::errors::{call_error, defect, upstream_error};
 use super::input_requests::{BackgroundCall, CallStatus};
 use super::instructions::instructions;
 use super::listen::listen;
 use super::session::{SAMPLING, Session, is_any_usable, within_capabilities};
 use crate::caller::{Caller, PROJECT_SHARED, Reach, ToolGrants};
-use crate::catalog::{Until, View};
+use crate::catalog::{SubscriptionEnd, View};
 use crate::dispatch::Dispatch;
 use crate::failure::{CallError, Kind};
 use crate::tools::{Context, Progress, Reply};
@@ -108,7 +108,7 @@ impl Mcp {
                 return contents.map_err(|error| resource_error(&params.uri, &error));
             }
             GatewayRequest::Subscribe(params) => {
-                let until = Until::Unsubscribed;
+                let until = SubscriptionEnd::Unsubscribed;
                 let subscribed = self.catalog()?.subscribe(&params.uri, until, cancel).await;
                 return subscribed.map_err(|error| resource_error(&params.uri, &error));
             }
@@ -295,7 +295,7 @@ impl ServerHandler for Mcp {
     /// The client accepts notifications from now on.
     async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {
         let session = self.session.clone();
-        tokio::spawn(self.session.clone().notify_news());
+        tokio::spawn(self.session.clone().notify_changes());
         tokio::spawn(async move { session.current_caller().await });
     }
 
@@ -331,9 +331,9 @@ impl ServerHandler for Mcp {
             return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
         };
         self.remember_client(&context.meta);
-        let marks = marks(&gateway_request, &context);
+        let members = result_members(&gateway_request, &context);
         let reply = self.answer(gateway_request, &context).await?;
-        let text = encode(&reply, marks).map_err(|error| {
+        let text = encode(&reply, members).map_err(|error| {
             tracing::error!(%error, method = request.method, "a result is not a JSON object");
             defect()
         })?;
@@ -342,19 +342,19 @@ impl ServerHandler for Mcp {
 }
 
 /// The members that the client's revision wants in the result of a request.
-fn marks(request: &GatewayRequest, context: &RequestContext<RoleServer>) -> Marks {
+fn result_members(request: &GatewayRequest, context: &RequestContext<RoleServer>) -> ResultMembers {
     let version = context.protocol_version();
     // Revisions are dates, which compare as text.
     if version.is_none_or(|it| it.as_str() < ProtocolVersion::V_2026_07_28.as_str()) {
-        return Marks::None;
+        return ResultMembers::None;
     }
     match request {
         GatewayRequest::ListTools
         | GatewayRequest::ListPrompts
         | GatewayRequest::ListResources
         | GatewayRequest::ListResourceTemplates
-        | GatewayRequest::ReadResource(_) => Marks::Cacheable,
-        _ => Marks::Complete,
+        | GatewayRequest::ReadResource(_) => ResultMembers::Cacheable,
+        _ => ResultMembers::Complete,
     }
 }
 

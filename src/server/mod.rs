@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::input_requests::InputRequests;
 use self::listing::Listings;
 use self::mcp::Mcp;
-use self::session::{News, Session};
+use self::session::{ChangeNotice, Session};
 use crate::caller::{Caller, Grants};
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
@@ -117,7 +117,7 @@ impl Server {
         let tools = self.announce_tool_changes(&session);
         let others = async {
             if let Some(catalog) = &session.catalog {
-                let announce = |change| session.announce(News::from(change));
+                let announce = |change| session.announce(ChangeNotice::from(change));
                 catalog.announce_changes(announce).await;
             }
         };
@@ -141,7 +141,7 @@ impl Server {
         while changes.changed().await.is_ok() {
             let after = list();
             if before.as_ref().map(|list| list.get()) != after.as_ref().map(|list| list.get()) {
-                session.announce(News::ToolList);
+                session.announce(ChangeNotice::ToolList);
             }
             before = after;
         }

@@ -36,7 +36,7 @@ pub(crate) struct Session {
     /// Carries messages that belong to no request.
     pub(super) connection: Arc<dyn Connection>,
     client: OnceLock<Client>,
-    news: broadcast::Sender<News>,
+    notices: broadcast::Sender<ChangeNotice>,
     /// The lowest level of the skills' log messages that the client wants.
     level: Mutex<LoggingLevel>,
     auto_choice: Mutex<AutoChoice>,
@@ -53,7 +53,7 @@ struct Client {
 
 /// A change that clients may be notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum ChangeNotice {
     ToolList,
     PromptList,
     ResourceList,
@@ -61,12 +61,12 @@ pub(super) enum News {
     Resource(String),
 }
 
-impl From<CatalogChange> for News {
-    fn from(change: CatalogChange) -> News {
+impl From<CatalogChange> for ChangeNotice {
+    fn from(change: CatalogChange) -> ChangeNotice {
         match change {
-            CatalogChange::PromptList => News::PromptList,
-            CatalogChange::ResourceList => News::ResourceList,
-            CatalogChange::Resource(uri) => News::Resource(uri),
+            CatalogChange::PromptList => ChangeNotice::PromptList,
+            CatalogChange::ResourceList => ChangeNotice::ResourceList,
+            CatalogChange::Resource(uri) => ChangeNotice::Resource(uri),
         }
     }
 }
@@ -83,7 +83,7 @@ impl Session {
             catalog,
             connection,
             client: OnceLock::new(),
-            news: broadcast::Sender::new(limits::NOTIFICATIONS_QUEUED_MAX),
+            notices: broadcast::Sender::new(limits::NOTIFICATIONS_QUEUED_MAX),
             level: Mutex::new(LoggingLevel::Info),
             auto_choice: Mutex::default(),
             notifies: AtomicBool::new(false),
@@ -177,7 +177,7 @@ impl Session {
             let session = self.clone();
             tokio::spawn(async move {
                 session.current_caller().await;
-                session.announce(News::ResourceList);
+                session.announce(ChangeNotice::ResourceList);
             });
         }
     }
@@ -227,25 +227,27 @@ impl Session {
     pub(super) fn announce_skill_resource(&self, uri: &str) {
         let subscribed = self.catalog.as_ref().and_then(|it| it.subscribed_as(uri));
         match subscribed {
-            Some(subscribed) => self.announce(News::Resource(subscribed)),
-            None if self.caller.grants.is_local => self.announce(News::Resource(uri.to_owned())),
+            Some(subscribed) => self.announce(ChangeNotice::Resource(subscribed)),
+            None if self.caller.grants.is_local => {
+                self.announce(ChangeNotice::Resource(uri.to_owned()))
+            }
             None => {}
         }
     }
 
-    pub(super) fn announce(&self, news: News) {
+    pub(super) fn announce(&self, notice: ChangeNotice) {
         // Nobody may be listening.
-        let _ = self.news.send(news);
+        let _ = self.notices.send(notice);
     }
 
     /// Receives the announcements from now on.
-    pub(super) fn news(&self) -> broadcast::Receiver<News> {
-        self.news.subscribe()
+    pub(super) fn notices(&self) -> broadcast::Receiver<ChangeNotice> {
+        self.notices.subscribe()
     }
 
     /// Sends the announcements to a client of an older revision until the
     /// connection ends.
-    pub(super) async fn notify_news(self: Arc<Self>) {
+    pub(super) async fn notify_changes(self: Arc<Self>) {
         if self.notifies.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -253,17 +255,17 @@ impl Session {
             let method = format!("notifications/{list}/list_changed");
             self.connection.notify(&method, None);
         };
-        let mut news = self.news();
+        let mut notices = self.notices();
         loop {
             let received = tokio::select! {
-                received = news.recv() => received,
+                received = notices.recv() => received,
                 () = self.connection.draining().cancelled() => return,
             };
             match received {
-                Ok(News::ToolList) => notify("tools"),
-                Ok(News::PromptList) => notify("prompts"),
-                Ok(News::ResourceList) => notify("resources"),
-                Ok(News::Resource(uri)) => {
+                Ok(ChangeNotice::ToolList) => notify("tools"),
+                Ok(ChangeNotice::PromptList) => notify("prompts"),
+                Ok(ChangeNotice::ResourceList) => notify("resources"),
+                Ok(ChangeNotice::Resource(uri)) => {
                     let params = to_raw_value(&json!({ "uri": uri })).unwrap_or_default();
                     let method = "notifications/resources/updated";
                     self.connection.notify(method, Some(&params));

@@ -25,7 +25,7 @@ pub(crate) struct SeenEntry {
 
 /// The first tool list of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstSight {
+pub struct FirstListing {
     pub(crate) seen: SeenEntry,
     /// The tools that are trusted because they are in it.
     pub(crate) pins: Vec<Pin>,
@@ -56,7 +56,7 @@ pub trait PinStore: Send + Sync {
     /// Records entries that were seen for the first time. Of two processes that see
     /// one, the first decides for both. A skill that was never seen before takes
     /// over the pins without an identity.
-    fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved>;
+    fn trust(&self, listings: Vec<FirstListing>) -> Stored<'_, Approved>;
 
     fn pin(&self, pins: Vec<Pin>, on_pinned: OnPinned) -> Stored<'_, Approved>;
 }

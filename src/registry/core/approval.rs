@@ -16,7 +16,7 @@ use crate::skills::logs::Log;
 use crate::skills::spec::{SkillName, SkillSpec};
 
 /// A tool list and the approval of each tool in it.
-pub(super) struct Judged {
+pub(super) struct ToolApprovals {
     tools: Arc<[Tool]>,
     pub(super) approvals: BTreeMap<String, ApprovalState>,
 }
@@ -52,7 +52,7 @@ impl Core {
             Ok(pins) => {
                 self.state()
                     .trusted
-                    .retain(|sight| !trusted.contains(sight));
+                    .retain(|listing| !trusted.contains(listing));
                 self.adopt(pins);
             }
             // They stay trusted in this process, and are stored with the next ones.
@@ -64,8 +64,8 @@ impl Core {
 
     fn adopt(self: &Arc<Self>, mut pins: Pins) {
         let mut state = self.state();
-        for sight in &state.trusted {
-            pins.see(sight.clone());
+        for listing in &state.trusted {
+            pins.see(listing.clone());
         }
         if state.pins.as_ref() != Some(&pins) {
             state.pins = Some(pins);
@@ -110,17 +110,17 @@ impl State {
             let Some(tools) = &skill.tools else {
                 continue;
             };
-            let same = |judged: &Judged| Arc::ptr_eq(&judged.tools, tools);
+            let same = |judged: &ToolApprovals| Arc::ptr_eq(&judged.tools, tools);
             let judged = before.remove(name).filter(same).unwrap_or_else(|| {
                 let identity = &skill.spec.identity;
-                let (approvals, sight) = pins.judge(name, identity, tools, first_use);
-                if let Some(sight) = sight {
-                    pins.see(sight.clone());
-                    self.trusted.push(sight);
+                let (approvals, listing) = pins.judge(name, identity, tools, first_use);
+                if let Some(listing) = listing {
+                    pins.see(listing.clone());
+                    self.trusted.push(listing);
                     self.unsaved = true;
                 }
                 let tools = tools.clone();
-                Judged { tools, approvals }
+                ToolApprovals { tools, approvals }
             });
             self.judged.insert(name.clone(), judged);
         }

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::gate::Principal;
 use super::stream::{EventStream, KeptBytes, STANDALONE_STREAM_ID};
 use crate::caller::Caller;
-use crate::catalog::Until;
+use crate::catalog::SubscriptionEnd;
 use crate::clock::{Clock, Timestamp};
 use crate::failure::Failure;
 use crate::keys::KeyId;
@@ -229,13 +229,13 @@ impl LiveSession {
         let session = server.open_session(caller, connection.clone());
         let standalone = EventStream::new(STANDALONE_STREAM_ID.to_owned(), kept_bytes);
         let (stream, changes) = (standalone.clone(), server.clone());
-        let (told, news) = (session.clone(), session.clone());
+        let (told, notified) = (session.clone(), session.clone());
         let tasks = vec![
             AbortOnDropHandle::new(tokio::spawn(async move { stream.fill(&outbox).await })),
             AbortOnDropHandle::new(tokio::spawn(async move {
                 changes.announce_changes(told).await;
             })),
-            AbortOnDropHandle::new(tokio::spawn(news.notify_news())),
+            AbortOnDropHandle::new(tokio::spawn(notified.notify_changes())),
         ];
         Arc::new(LiveSession {
             id,
@@ -271,7 +271,9 @@ impl LiveSession {
             let cancel = CancellationToken::new();
             for uri in &record.subscribed {
                 // A deleted resource has no changes.
-                let _ = catalog.subscribe(uri, Until::Unsubscribed, &cancel).await;
+                let _ = catalog
+                    .subscribe(uri, SubscriptionEnd::Unsubscribed, &cancel)
+                    .await;
             }
         }
         *self.stored() = self.state();

@@ -21,7 +21,7 @@ use crate::limits::{
     HTTP_KEEP_ALIVE_SECONDS, HTTP_RETRY_MILLIS,
 };
 use crate::meter::http::{STREAMS, StreamKind};
-use crate::meter::{Held, Labels};
+use crate::meter::{GaugeGuard, Labels};
 use crate::wire::Outbox;
 
 type Item = Result<Bytes, Infallible>;
@@ -189,7 +189,7 @@ impl EventStream {
 
 /// A client that reads a stream.
 struct Reader {
-    _counted: Held<StreamKind, { StreamKind::COUNT }>,
+    _counted: GaugeGuard<StreamKind, { StreamKind::COUNT }>,
     stream: Arc<EventStream>,
     reader: u64,
     next: u64,

@@ -10,7 +10,7 @@ use crate::limits::SKILL_PINS_KEPT_MAX;
 use crate::meter::store::Op;
 use crate::store::changes::Topic;
 use crate::store::measured;
-use crate::store::pins::{Approved, FirstSight, OnPinned, Pin, PinStore, SeenEntry};
+use crate::store::pins::{Approved, FirstListing, OnPinned, Pin, PinStore, SeenEntry};
 use crate::store::{StoreError, Stored};
 
 impl PinStore for PostgresStore {
@@ -23,12 +23,12 @@ impl PinStore for PostgresStore {
         })
     }
 
-    fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved> {
+    fn trust(&self, listings: Vec<FirstListing>) -> Stored<'_, Approved> {
         measured(Op::Trust, async move {
             let tx = self.begin_write(&[Lock::Pins]).await?;
             let mut is_new = false;
-            for sight in &sights {
-                is_new |= see(&tx, sight).await?;
+            for listing in &listings {
+                is_new |= see(&tx, listing).await?;
             }
             // Each start of a skill comes here, and hardly any sees something new.
             if is_new {
@@ -53,7 +53,7 @@ impl PinStore for PostgresStore {
 }
 
 /// Whether the entry was seen for the first time.
-async fn see(tx: &Tx, FirstSight { seen, pins }: &FirstSight) -> Result<bool, StoreError> {
+async fn see(tx: &Tx, FirstListing { seen, pins }: &FirstListing) -> Result<bool, StoreError> {
     let SeenEntry {
         skill,
         identity,

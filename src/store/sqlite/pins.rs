@@ -9,7 +9,7 @@ use super::SqliteStore;
 use crate::limits::SKILL_PINS_KEPT_MAX;
 use crate::meter::store::Op;
 use crate::store::measured;
-use crate::store::pins::{Approved, FirstSight, OnPinned, Pin, PinStore, SeenEntry};
+use crate::store::pins::{Approved, FirstListing, OnPinned, Pin, PinStore, SeenEntry};
 use crate::store::{StoreError, Stored};
 
 impl PinStore for SqliteStore {
@@ -23,12 +23,12 @@ impl PinStore for SqliteStore {
         })
     }
 
-    fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved> {
+    fn trust(&self, listings: Vec<FirstListing>) -> Stored<'_, Approved> {
         measured(
             Op::Trust,
             self.write(move |file| {
-                for sight in &sights {
-                    see(file, sight)?;
+                for listing in &listings {
+                    see(file, listing)?;
                 }
                 all(file)
             }),
@@ -46,7 +46,10 @@ impl PinStore for SqliteStore {
     }
 }
 
-fn see(file: &Transaction<'_>, FirstSight { seen, pins }: &FirstSight) -> Result<(), StoreError> {
+fn see(
+    file: &Transaction<'_>,
+    FirstListing { seen, pins }: &FirstListing,
+) -> Result<(), StoreError> {
     let SeenEntry {
         skill,
         identity,
@@ -215,8 +218,8 @@ mod tests {
         assert!(new.contains(&pin("b", "1")), "another skill's");
     }
 
-    fn sight(identity: &str, entry: &str, pins: Vec<Pin>) -> FirstSight {
-        FirstSight {
+    fn listing(identity: &str, entry: &str, pins: Vec<Pin>) -> FirstListing {
+        FirstListing {
             seen: SeenEntry {
                 skill: "a".to_owned(),
                 identity: identity.to_owned(),
@@ -230,14 +233,14 @@ mod tests {
     async fn an_entry_is_seen_for_the_first_time_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
-        let first = sight("i", "e", vec![pin("a", "1")]);
+        let first = listing("i", "e", vec![pin("a", "1")]);
         store.trust(vec![first]).await.expect("trusted");
         let mut late = pin("a", "2");
         late.tool = "late".to_owned();
-        let again = sight("i", "e", vec![late.clone()]);
+        let again = listing("i", "e", vec![late.clone()]);
         let kept = store.trust(vec![again]).await.expect("read").pins;
         assert_eq!(kept, [pin("a", "1")], "another process came first");
-        let edited = sight("i", "edited", vec![late.clone()]);
+        let edited = listing("i", "edited", vec![late.clone()]);
         let both = store.trust(vec![edited]).await.expect("trusted").pins;
         assert_eq!(both, [pin("a", "1"), late]);
     }
@@ -252,13 +255,13 @@ mod tests {
             .pin(vec![old.clone()], OnPinned::Keep)
             .await
             .expect("pinned");
-        let seen = store.trust(vec![sight("i", "e", Vec::new())]).await;
+        let seen = store.trust(vec![listing("i", "e", Vec::new())]).await;
         assert_eq!(seen.expect("trusted").pins, [pin("a", "1")]);
         store
             .pin(vec![old.clone()], OnPinned::Keep)
             .await
             .expect("pinned");
-        let seen = store.trust(vec![sight("j", "e", Vec::new())]).await;
+        let seen = store.trust(vec![listing("j", "e", Vec::new())]).await;
         assert_eq!(seen.expect("trusted").pins, [old, pin("a", "1")]);
     }
 }
