@@ -32,7 +32,7 @@ use call::{Call, Calls};
 use events::Events;
 use http::{Connection, Http, Request, SESSION, read_error};
 pub(crate) use http::{Server, read_certificates};
-use output::{Output, Written};
+use output::{Output, WrittenMessage};
 use session::{Session, Snapshot};
 
 const LAST_EVENT_ID: &str = "Last-Event-ID";
@@ -74,14 +74,14 @@ pub(crate) fn run(server: Server) {
 
 /// How reading the answer to a request ended.
 #[derive(Default)]
-struct Reading {
+struct ReadOutcome {
     /// The answer was among the messages.
     is_answered: bool,
     last_id: Option<String>,
     retry_millis: Option<u64>,
 }
 
-impl Reading {
+impl ReadOutcome {
     fn wait_before_resuming(&self) {
         let millis = self.retry_millis.unwrap_or(BRIDGE_RETRY_MILLIS_MIN);
         let millis = millis.clamp(BRIDGE_RETRY_MILLIS_MIN, BRIDGE_RETRY_MILLIS_MAX);
@@ -150,7 +150,7 @@ impl Bridge {
         let mut answer = Vec::new();
         self.read(response, &mut |message| {
             answer = std::mem::take(message);
-            Written::Answer
+            WrittenMessage::Answer
         })?;
         self.http.release(&call.connection);
         let document: Value = serde_json::from_slice(&answer).unwrap_or_default();
@@ -159,7 +159,7 @@ impl Bridge {
         session.initialize = version.map(|_| line.to_vec());
         session.id = id;
         session.generation += 1;
-        if !call.ids.is_empty() && self.output.message(&mut answer) == Written::Nothing {
+        if !call.ids.is_empty() && self.output.message(&mut answer) == WrittenMessage::Nothing {
             return Err(no_mcp());
         }
         if session.id.is_some() {
@@ -287,7 +287,7 @@ impl Bridge {
             _ => return self.refuse(response, call),
         }
         let mut pass = |message: &mut Vec<u8>| match call.is_cancelled() {
-            true => Written::Other,
+            true => WrittenMessage::Other,
             false => self.output.message(message),
         };
         let mut reading = self.read(response, &mut pass)?;
@@ -327,9 +327,9 @@ impl Bridge {
     fn read(
         &self,
         mut response: Response<Body>,
-        pass: &mut dyn FnMut(&mut Vec<u8>) -> Written,
-    ) -> Result<Reading, Failure> {
-        let mut reading = Reading::default();
+        pass: &mut dyn FnMut(&mut Vec<u8>) -> WrittenMessage,
+    ) -> Result<ReadOutcome, Failure> {
+        let mut reading = ReadOutcome::default();
         let kind = response.headers().get("Content-Type");
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_stream = kind.starts_with("text/event-stream");
@@ -345,7 +345,7 @@ impl Bridge {
             if message.len() > LINE_BYTES_MAX {
                 return Err(too_long());
             }
-            reading.is_answered = pass(&mut message) == Written::Answer;
+            reading.is_answered = pass(&mut message) == WrittenMessage::Answer;
             return match reading.is_answered {
                 true => Ok(reading),
                 false => Err(no_mcp()),
@@ -361,7 +361,7 @@ impl Bridge {
             }
             while let Some(event) = events.next() {
                 let mut message = event.map_err(|()| too_long())?;
-                reading.is_answered |= pass(&mut message) == Written::Answer;
+                reading.is_answered |= pass(&mut message) == WrittenMessage::Answer;
             }
         }
         reading.last_id = events.last_id;
@@ -384,7 +384,7 @@ impl Bridge {
 
     /// Forwards messages that belong to no request, for as long as the session lasts.
     fn follow(self: &Arc<Self>, generation: u64) {
-        let mut reading = Reading::default();
+        let mut reading = ReadOutcome::default();
         let connection = Connection::default();
         let mut pause = BRIDGE_PAUSE_MILLIS_MIN;
         loop {
@@ -418,7 +418,7 @@ impl Bridge {
             // An event that is too long is skipped.
             let next = self.read(response, &mut pass).unwrap_or_default();
             let retry_millis = next.retry_millis.or(reading.retry_millis);
-            reading = Reading {
+            reading = ReadOutcome {
                 last_id: next.last_id.or(last),
                 retry_millis,
                 ..next

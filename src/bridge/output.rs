@@ -18,13 +18,13 @@ pub(super) struct Output {
 
 /// Distinguishes an answer from a request or a notification.
 #[derive(Deserialize)]
-struct Shape {
+struct MessageShape {
     method: Option<IgnoredAny>,
 }
 
 /// What was written.
 #[derive(PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum WrittenMessage {
     Answer,
     /// A request or a notification.
     Other,
@@ -49,23 +49,23 @@ impl Output {
     }
 
     /// Forwards a message from Mimo.
-    pub(super) fn message(&self, message: &mut [u8]) -> Written {
+    pub(super) fn message(&self, message: &mut [u8]) -> WrittenMessage {
         let is_array = message.trim_ascii_start().starts_with(b"[");
         let written = match is_array {
-            true => match serde_json::from_slice::<Vec<Shape>>(message) {
+            true => match serde_json::from_slice::<Vec<MessageShape>>(message) {
                 Ok(members) if members.iter().all(|member| member.method.is_none()) => {
-                    Written::Answer
+                    WrittenMessage::Answer
                 }
-                Ok(_) => Written::Other,
-                Err(_) => Written::Nothing,
+                Ok(_) => WrittenMessage::Other,
+                Err(_) => WrittenMessage::Nothing,
             },
-            false => match serde_json::from_slice::<Shape>(message) {
-                Ok(Shape { method: None }) => Written::Answer,
-                Ok(_) => Written::Other,
-                Err(_) => Written::Nothing,
+            false => match serde_json::from_slice::<MessageShape>(message) {
+                Ok(MessageShape { method: None }) => WrittenMessage::Answer,
+                Ok(_) => WrittenMessage::Other,
+                Err(_) => WrittenMessage::Nothing,
             },
         };
-        if written != Written::Nothing {
+        if written != WrittenMessage::Nothing {
             // Within JSON, bare line ends are only white space.
             for byte in message
                 .iter_mut()

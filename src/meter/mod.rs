@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 use self::series::Metric;
 
-pub(crate) use self::series::{Held, Labels, Lent};
+pub(crate) use self::series::{GaugeGuard, Labels, MovedGuard};
 
 /// The type of what [`render`] writes.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;

@@ -210,18 +210,18 @@ impl<L: Labels, const N: usize> Gauge<L, N> {
     }
 
     /// Adds one until the guard is dropped.
-    pub fn hold(&'static self, labels: L) -> Held<L, N> {
+    pub fn hold(&'static self, labels: L) -> GaugeGuard<L, N> {
         self.add(labels, 1);
-        Held {
+        GaugeGuard {
             gauge: self,
             labels,
         }
     }
 
     /// Moves one from `from` to `to` until the guard is dropped.
-    pub(crate) fn lend(&'static self, from: L, to: L) -> Lent<L, N> {
+    pub(crate) fn lend(&'static self, from: L, to: L) -> MovedGuard<L, N> {
         self.add(from, -1);
-        Lent {
+        MovedGuard {
             gauge: self,
             from,
             _to: self.hold(to),
@@ -259,25 +259,25 @@ impl Gauge<()> {
 }
 
 /// One in a gauge.
-pub struct Held<L: Labels, const N: usize> {
+pub struct GaugeGuard<L: Labels, const N: usize> {
     gauge: &'static Gauge<L, N>,
     labels: L,
 }
 
-impl<L: Labels, const N: usize> Drop for Held<L, N> {
+impl<L: Labels, const N: usize> Drop for GaugeGuard<L, N> {
     fn drop(&mut self) {
         self.gauge.add(self.labels, -1);
     }
 }
 
 /// A unit moved to another series of its gauge, until dropped.
-pub(crate) struct Lent<L: Labels, const N: usize> {
+pub(crate) struct MovedGuard<L: Labels, const N: usize> {
     gauge: &'static Gauge<L, N>,
     from: L,
-    _to: Held<L, N>,
+    _to: GaugeGuard<L, N>,
 }
 
-impl<L: Labels, const N: usize> Drop for Lent<L, N> {
+impl<L: Labels, const N: usize> Drop for MovedGuard<L, N> {
     fn drop(&mut self) {
         self.gauge.add(self.from, 1);
     }

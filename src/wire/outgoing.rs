@@ -44,7 +44,7 @@ impl Outgoing {
 
     /// Writes as much as the client takes now.
     #[cfg(unix)]
-    pub(super) fn write_to(&mut self, descriptor: &Descriptor) -> Written {
+    pub(super) fn write_to(&mut self, descriptor: &Descriptor) -> WriteProgress {
         let written = loop {
             if self.written == self.bytes.len() {
                 self.bytes.clear();
@@ -52,7 +52,7 @@ impl Outgoing {
                 if self.bytes.capacity() > BUFFER_KEPT_BYTES_MAX {
                     self.bytes = Vec::new();
                 }
-                break Written::All;
+                break WriteProgress::All;
             }
             match descriptor.write(&self.bytes[self.written..]) {
                 Ok(bytes) => self.written += bytes,
@@ -62,22 +62,22 @@ impl Outgoing {
                         self.bytes.drain(..self.written);
                         self.written = 0;
                     }
-                    break Written::Blocked;
+                    break WriteProgress::Blocked;
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the client closed our output");
-                    break Written::Closed;
+                    break WriteProgress::Closed;
                 }
             }
         };
-        self.is_blocked = written == Written::Blocked;
+        self.is_blocked = written == WriteProgress::Blocked;
         written
     }
 }
 
 #[cfg(unix)]
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum WriteProgress {
     All,
     Blocked,
     Closed,

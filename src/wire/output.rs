@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::descriptor::Descriptor;
 use super::outgoing::Output;
 #[cfg(unix)]
-use super::outgoing::Written;
+use super::outgoing::WriteProgress;
 use super::shared::{Shared, State};
 #[cfg(target_os = "linux")]
 use crate::limits::OUTPUT_POLL_MILLIS_MAX;
@@ -37,7 +37,7 @@ impl Shared {
     #[cfg(unix)]
     fn flush_ready(&self, mut state: MutexGuard<'_, State>, output: &Descriptor) {
         if !state.outgoing.is_blocked && (state.table.is_empty() || state.stopping) {
-            if self.write(&mut state, output) == Written::Closed {
+            if self.write(&mut state, output) == WriteProgress::Closed {
                 drop(state);
                 return self.close();
             }
@@ -53,7 +53,7 @@ impl Shared {
     }
 
     #[cfg(unix)]
-    fn write(&self, state: &mut State, descriptor: &Descriptor) -> Written {
+    fn write(&self, state: &mut State, descriptor: &Descriptor) -> WriteProgress {
         let written = state.outgoing.write_to(descriptor);
         self.emptied.notify_waiters();
         if state.reader_waits {
@@ -73,15 +73,15 @@ impl Shared {
             loop {
                 let written = self.write(&mut self.lock(), output.get_ref());
                 match written {
-                    Written::All => break,
-                    Written::Closed => return self.close(),
-                    Written::Blocked => {}
+                    WriteProgress::All => break,
+                    WriteProgress::Closed => return self.close(),
+                    WriteProgress::Blocked => {}
                 }
                 let Ok(mut ready) = output.writable().await else {
                     return self.close();
                 };
                 let written = self.write(&mut self.lock(), output.get_ref());
-                if written == Written::Blocked {
+                if written == WriteProgress::Blocked {
                     ready.clear_ready();
                 }
             }

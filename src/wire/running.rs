@@ -11,10 +11,10 @@ use super::table::Serial;
 /// of every guard is still answered.
 #[derive(Clone)]
 pub(super) struct Running {
-    _life: Arc<Life>,
+    _guard: Arc<HandlerGuard>,
 }
 
-struct Life {
+struct HandlerGuard {
     shared: Arc<Shared>,
     serial: Serial,
 }
@@ -23,7 +23,7 @@ impl Running {
     pub(super) fn new(shared: &Arc<Shared>, serial: Serial) -> Running {
         shared.lock().running += 1;
         Running {
-            _life: Arc::new(Life {
+            _guard: Arc::new(HandlerGuard {
                 shared: shared.clone(),
                 serial,
             }),
@@ -31,7 +31,7 @@ impl Running {
     }
 }
 
-impl Drop for Life {
+impl Drop for HandlerGuard {
     fn drop(&mut self) {
         self.shared
             .handler_ended(self.serial, std::thread::panicking());

@@ -24,7 +24,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{PostgresSettings, locks, migrate, pooler};
 use crate::limits;
-use crate::meter::Lent;
+use crate::meter::MovedGuard;
 use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
 use crate::store::StoreError;
 
@@ -165,7 +165,7 @@ impl Pools {
 /// A connection that is out of its pool, and counted as busy.
 pub(super) struct Leased {
     client: Object,
-    _busy: Lent<ConnectionState, { ConnectionState::ALL.len() }>,
+    _busy: MovedGuard<ConnectionState, { ConnectionState::ALL.len() }>,
 }
 
 impl Leased {
@@ -194,9 +194,9 @@ impl Deref for Leased {
 }
 
 /// Opens the connections of a pool. Each is counted until it ends.
-struct Counted(MakeRustlsConnect);
+struct CountedConnector(MakeRustlsConnect);
 
-impl Connect for Counted {
+impl Connect for CountedConnector {
     fn connect(
         &self,
         config: &Config,
@@ -220,7 +220,7 @@ fn pool(connector: &Arc<Connector>, size: usize) -> Result<Pool, StoreError> {
     let config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let connect = Counted(connector.tls.clone());
+    let connect = CountedConnector(connector.tls.clone());
     let manager = Manager::from_connect(connector.config.clone(), connect, config);
     let begin = connector.session_settings();
     let begin = Hook::async_fn(move |client, _| {
