@@ -24,7 +24,7 @@ use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::memory::Memories;
 use crate::memory::portable::Importer;
-use crate::memory::portable::foreign::{self, LeftOut};
+use crate::memory::portable::foreign::{self, SkippedFields};
 use crate::printable::{self, shell_word};
 use crate::procedure::Procedures;
 use graph_lines::GraphLines;
@@ -110,7 +110,7 @@ struct Import {
     progress: Progress,
     interrupt: Interrupt,
     skips: Skips,
-    left_out: LeftOut,
+    left_out: SkippedFields,
     /// Definitions that are new.
     defined: usize,
     /// Texts that an import of the graph alone passes over.
@@ -154,7 +154,7 @@ impl Import {
             progress: Progress::new(output, unit),
             interrupt: Interrupt::watch(output),
             skips: Skips::default(),
-            left_out: LeftOut::new(),
+            left_out: SkippedFields::new(),
             defined: 0,
             observations: 0,
             lines: 0,

@@ -35,7 +35,7 @@ pub(super) struct Row {
 
 /// A page of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Joined {
+pub(super) struct JoinPage {
     /// In the order of the indexes.
     pub(super) rows: Vec<Row>,
     /// Where the next page begins: behind these triples, as in [`Row::triples`],
@@ -127,7 +127,7 @@ pub(super) struct Join<'r, 'a> {
     min_confidence: f64,
     limit: usize,
     lookups: Vec<Lookups>,
-    joined: Joined,
+    joined: JoinPage,
 }
 
 impl<'r, 'a> Join<'r, 'a> {
@@ -146,13 +146,13 @@ impl<'r, 'a> Join<'r, 'a> {
             min_confidence,
             limit,
             lookups: order.iter().map(|_| Lookups::default()).collect(),
-            joined: Joined::default(),
+            joined: JoinPage::default(),
         }
     }
 
-    /// The rows after `after` (as in `Joined::next`), or all of them. `None` if `after`
+    /// The rows after `after` (as in `JoinPage::next`), or all of them. `None` if `after`
     /// does not belong to this query.
-    pub(super) async fn run(mut self, after: &[Edge]) -> Result<Option<Joined>, StoreError> {
+    pub(super) async fn run(mut self, after: &[Edge]) -> Result<Option<JoinPage>, StoreError> {
         let mut first = Batch::new(self.query.variables.len(), 0);
         first.values = vec![None; first.variables];
         first.confidence = vec![1.0];
@@ -195,7 +195,7 @@ impl<'r, 'a> Join<'r, 'a> {
             }
             let (query, min_confidence) = (self.query, self.min_confidence);
             let pattern = &query.patterns[self.order[step]];
-            let sharing = Sharing::of(pattern, batch);
+            let sharing = RangeSharing::of(pattern, batch);
             let mut out = Batch::new(batch.variables, step + 1);
             for row in 0..batch.len() {
                 let range = pattern.range(batch.values(row));
@@ -270,7 +270,7 @@ impl<'r, 'a> Join<'r, 'a> {
         pattern: &Pattern,
         batch: &Batch,
         row: usize,
-        sharing: Sharing,
+        sharing: RangeSharing,
     ) -> Result<Option<&[Edge]>, StoreError> {
         let lookups = &mut self.lookups[step];
         let range = pattern.range(batch.values(row));
@@ -294,7 +294,7 @@ const PAGE: ScanLimits = ScanLimits {
 /// The range that is read for a row. If both ends are known, each row needs one triple;
 /// if many rows share an end, all triples of that end are read at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sharing {
+enum RangeSharing {
     /// The row's own range.
     Exact,
     /// Every object of its subject.
@@ -303,14 +303,14 @@ enum Sharing {
     ByObject,
 }
 
-impl Sharing {
-    fn of(pattern: &Pattern, batch: &Batch) -> Sharing {
+impl RangeSharing {
+    fn of(pattern: &Pattern, batch: &Batch) -> RangeSharing {
         if batch.len() < ROWS_PER_SHARED_RANGE {
-            return Sharing::Exact;
+            return RangeSharing::Exact;
         }
         let range = pattern.range(batch.values(0));
         let (Some(_), Some(_), Some(_)) = (range.subject, range.predicate, range.object) else {
-            return Sharing::Exact;
+            return RangeSharing::Exact;
         };
         let distinct = |term: Term| match term {
             Term::Known(_) => 1,
@@ -321,21 +321,21 @@ impl Sharing {
         };
         let (subjects, objects) = (distinct(pattern.subject), distinct(pattern.object));
         match subjects.min(objects) * ROWS_PER_SHARED_RANGE > batch.len() {
-            true => Sharing::Exact,
-            false if subjects <= objects => Sharing::BySubject,
-            false => Sharing::ByObject,
+            true => RangeSharing::Exact,
+            false if subjects <= objects => RangeSharing::BySubject,
+            false => RangeSharing::ByObject,
         }
     }
 
     /// The range that is read for `range`.
     fn widened(self, range: Range) -> Range {
         match self {
-            Sharing::Exact => range,
-            Sharing::BySubject => Range {
+            RangeSharing::Exact => range,
+            RangeSharing::BySubject => Range {
                 object: None,
                 ..range
             },
-            Sharing::ByObject => Range {
+            RangeSharing::ByObject => Range {
                 subject: None,
                 ..range
             },
@@ -345,11 +345,11 @@ impl Sharing {
     /// Those of the widened range's edges that belong to `range`.
     fn narrowed(self, edges: &[Edge], range: Range) -> &[Edge] {
         let found = match self {
-            Sharing::Exact => return edges,
-            Sharing::BySubject => {
+            RangeSharing::Exact => return edges,
+            RangeSharing::BySubject => {
                 edges.binary_search_by_key(&range.object, |edge| Some(edge.object))
             }
-            Sharing::ByObject => {
+            RangeSharing::ByObject => {
                 edges.binary_search_by_key(&range.subject, |edge| Some(edge.subject))
             }
         };

@@ -87,7 +87,7 @@ impl Position {
 }
 
 /// The entities that an export has written already, by project.
-pub(crate) type Written = HashSet<(EntityId, WordId)>;
+pub(crate) type ExportedEntities = HashSet<(EntityId, WordId)>;
 
 impl Graph {
     /// The lines of at most `limit` triples or entities of `projects` (none: all
@@ -98,8 +98,8 @@ impl Graph {
         projects: Vec<String>,
         after: Position,
         limit: usize,
-        written: Written,
-    ) -> Result<(ExportPage, Written), GraphError> {
+        written: ExportedEntities,
+    ) -> Result<(ExportPage, ExportedEntities), GraphError> {
         self.read(reach, move |graph| {
             Box::pin(async move {
                 let ids = projects_of(graph, &projects).await?;
@@ -141,7 +141,7 @@ struct Exporter {
     /// Every name of an entity in a project.
     names: HashMap<(EntityId, WordId), BTreeSet<String>>,
     words: HashMap<WordId, String>,
-    written: Written,
+    written: ExportedEntities,
     lines: Vec<Line>,
 }
 

@@ -8,7 +8,7 @@ use super::ids::IdMap;
 use super::join::{Join, Row};
 use super::mention::{self, Mention};
 use super::pattern;
-use super::reach::{self, Direction, Hops, Path, Position};
+use super::reach::{self, Direction, HopFilter, Path, Position};
 use super::reading::{ROUNDING, Reader};
 use super::resolve;
 use super::{plan, projects_of};
@@ -283,7 +283,7 @@ struct Start {
     entities: Vec<EntityId>,
     /// As in [`Page::resolved`].
     resolved: Vec<(String, String)>,
-    hops: Hops,
+    hops: HopFilter,
 }
 
 async fn start<'a>(
@@ -334,7 +334,7 @@ async fn start<'a>(
     if let Some(error) = unknown.filter(|_| predicates.is_empty()) {
         return Err(error);
     }
-    let hops = Hops {
+    let hops = HopFilter {
         direction: walk.direction,
         predicates,
         depth: walk.depth,

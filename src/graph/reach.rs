@@ -44,7 +44,7 @@ impl Direction {
 
 /// Which triples a traversal follows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hops {
+pub(super) struct HopFilter {
     pub(super) direction: Direction,
     /// Only these predicates; empty is any.
     pub(super) predicates: Vec<WordId>,
@@ -140,7 +140,7 @@ impl Search {
     async fn advance(
         &mut self,
         reader: &mut Reader<'_>,
-        hops: &Hops,
+        hops: &HopFilter,
     ) -> Result<Vec<EntityId>, StoreError> {
         let confidence_of = |reached: &Option<Predecessor>| reached.map_or(1.0, |p| p.confidence);
         let frontier = self.frontier().iter();
@@ -194,7 +194,7 @@ impl Search {
     fn ranges(
         &self,
         part: &[(EntityId, f64)],
-        hops: &Hops,
+        hops: &HopFilter,
     ) -> (Vec<(EntityId, f64, bool)>, Vec<Range>) {
         let any = [None];
         let named: Vec<Option<WordId>> = hops.predicates.iter().copied().map(Some).collect();
@@ -245,7 +245,7 @@ impl Search {
 pub(super) async fn traverse(
     reader: &mut Reader<'_>,
     starts: &[EntityId],
-    hops: &Hops,
+    hops: &HopFilter,
     after: Option<Position>,
     limit: usize,
 ) -> Result<(Vec<Path>, bool), StoreError> {
@@ -281,7 +281,7 @@ pub(super) async fn shortest(
     reader: &mut Reader<'_>,
     starts: &[EntityId],
     goal: EntityId,
-    hops: &Hops,
+    hops: &HopFilter,
 ) -> Result<Option<Path>, StoreError> {
     let mut forth = Search::new(starts, hops.direction);
     let mut back = Search::new(&[goal], hops.direction.reversed());

@@ -242,7 +242,7 @@ fn new_triple(
 }
 
 /// A triple as it will be stored.
-struct Draft {
+struct DraftTriple {
     triple: Triple,
     is_changed: bool,
 }
@@ -250,7 +250,7 @@ struct Draft {
 /// The triples of a project that an update may touch.
 #[derive(Default)]
 struct Ledger {
-    drafts: Vec<Draft>,
+    drafts: Vec<DraftTriple>,
     by_statement: HashMap<(EntityId, WordId, EntityId), Vec<usize>>,
     by_subject: HashMap<(EntityId, WordId), Vec<usize>>,
 }
@@ -263,7 +263,7 @@ impl Ledger {
         statement.or_default().push(draft);
         let subject = self.by_subject.entry((subject, predicate));
         subject.or_default().push(draft);
-        self.drafts.push(Draft {
+        self.drafts.push(DraftTriple {
             triple,
             is_changed: false,
         });
@@ -330,7 +330,7 @@ impl Ledger {
         let others = self.by_subject.get(&(new.subject, new.predicate));
         let mut closed = Vec::new();
         for other in others.into_iter().flatten() {
-            let Draft { triple, is_changed } = &mut self.drafts[*other];
+            let DraftTriple { triple, is_changed } = &mut self.drafts[*other];
             if triple.closed.is_some() || triple.object == new.object || !overlap(triple, &new) {
                 continue;
             }
@@ -347,7 +347,7 @@ impl Ledger {
 
     /// Stores what is new or changed; the id of each draft.
     async fn store(self, graph: &dyn GraphTransaction) -> Result<Vec<TripleId>, StoreError> {
-        let is_new = |draft: &&Draft| draft.triple.id == 0;
+        let is_new = |draft: &&DraftTriple| draft.triple.id == 0;
         let new = self.drafts.iter().filter(is_new);
         let new: Vec<Triple> = new.map(|draft| draft.triple.clone()).collect();
         let changed = self

@@ -8,7 +8,7 @@ use super::join::{Join, Row};
 use super::mention::Mention;
 use super::pattern::{self, Query};
 use super::query::{self, Scope};
-use super::reach::{Direction, Hops, traverse};
+use super::reach::{Direction, HopFilter, traverse};
 use super::reading::Reader;
 use super::update::{Assertion, Update};
 use super::{Graph, Settings, plan};
@@ -117,10 +117,10 @@ fn a_traversal_returns_what_it_found_within_its_budget() {
             Box::pin(async move {
                 let start = graph.entities_by_key(&["person:p0"], None).await?;
                 let mut reader = Reader::with_budget(graph, view(graph).await?, budget);
-                let hops = Hops {
+                let hops = HopFilter {
                     direction: Direction::Both,
                     depth: 8,
-                    ..Hops::default()
+                    ..HopFilter::default()
                 };
                 let (paths, _) = traverse(&mut reader, &[start[0].id], &hops, None, 1_000).await?;
                 Ok((paths.len(), reader.is_exhausted()))

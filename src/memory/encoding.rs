@@ -85,7 +85,7 @@ impl Encoding {
         without: impl Fn(Failure) -> Result<Vec<Vec<f32>>, Failure>,
     ) -> Result<Vec<IndexedText>, Failure> {
         let total = contents.len();
-        let mut waiting = Waiting::new(self, contents.iter().map(String::len).sum());
+        let mut waiting = QueuedBytes::new(self, contents.iter().map(String::len).sum());
         let mut texts = Vec::with_capacity(total);
         for content in contents {
             let turn = tokio::select! {
@@ -163,15 +163,15 @@ impl Encoding {
 }
 
 /// The bytes of one batch in the waiting total, released however the batch ends.
-struct Waiting<'a> {
+struct QueuedBytes<'a> {
     encoding: &'a Encoding,
     bytes: usize,
 }
 
-impl<'a> Waiting<'a> {
-    fn new(encoding: &'a Encoding, bytes: usize) -> Waiting<'a> {
+impl<'a> QueuedBytes<'a> {
+    fn new(encoding: &'a Encoding, bytes: usize) -> QueuedBytes<'a> {
         encoding.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Waiting { encoding, bytes }
+        QueuedBytes { encoding, bytes }
     }
 
     fn done(&mut self, bytes: usize) {
@@ -182,7 +182,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueuedBytes<'_> {
     fn drop(&mut self) {
         self.encoding
             .waiting_bytes
@@ -214,20 +214,20 @@ mod tests {
 
     /// Encodes queries at once, and documents when told to.
     #[derive(Default)]
-    struct Held {
+    struct GatedEmbedder {
         is_open: Mutex<bool>,
         opened: Condvar,
         order: Mutex<Vec<String>>,
     }
 
-    impl Held {
+    impl GatedEmbedder {
         fn open(&self) {
             *self.is_open.lock().expect("unpoisoned") = true;
             self.opened.notify_all();
         }
     }
 
-    impl Embedder for Held {
+    impl Embedder for GatedEmbedder {
         fn model_id(&self) -> &str {
             "held"
         }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn queries_pass_batches_and_short_batches_pass_long_ones() {
         with_threads(async {
-            let held = Arc::new(Held::default());
+            let held = Arc::new(GatedEmbedder::default());
             let encoding = Encoding::new(held.clone());
             let never = CancellationToken::new();
             let batch = |name: &str, count: usize| {
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_in_a_call_is_refused_before_it_begins() {
-        let encoding = Encoding::new(Arc::new(Held::default()));
+        let encoding = Encoding::new(Arc::new(GatedEmbedder::default()));
         let admit = |texts: &[&str]| encoding.admit(texts.iter().copied());
         let large = "x".repeat(100_000);
         assert!(admit(&["small"; 200]).is_ok());
@@ -308,8 +308,8 @@ mod tests {
         encoding.measure(1, Duration::from_secs(60));
         assert!(admit(&[&large]).is_ok());
 
-        let encoding = Encoding::new(Arc::new(Held::default()));
-        let busy = Waiting::new(&encoding, large.len() * 20 * encoding.turns_max);
+        let encoding = Encoding::new(Arc::new(GatedEmbedder::default()));
+        let busy = QueuedBytes::new(&encoding, large.len() * 20 * encoding.turns_max);
         let refused = encoding
             .admit(["small"].into_iter())
             .expect_err("22 s to wait");
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn cancelling_ends_a_batch_that_waits() {
         with_threads(async {
-            let held = Arc::new(Held::default());
+            let held = Arc::new(GatedEmbedder::default());
             let encoding = Encoding::new(held.clone());
             let (never, cancel) = (CancellationToken::new(), CancellationToken::new());
             let text = || vec!["text".to_owned()];

@@ -108,7 +108,7 @@ impl Memories {
         drafts: &[Draft],
         texts: &[IndexedText],
         at: Timestamp,
-    ) -> Result<Vec<Vec<Near>>, Failure> {
+    ) -> Result<Vec<Vec<NearMemory>>, Failure> {
         let probes = drafts
             .iter()
             .zip(texts)
@@ -136,7 +136,7 @@ impl Memories {
         let each = near.into_iter().map(|near| {
             let near = near.into_iter().filter_map(|(id, cosine)| {
                 let (content, category) = found.get(&id)?.clone();
-                Some(Near {
+                Some(NearMemory {
                     id,
                     is_similar: cosine >= threshold,
                     content,
@@ -152,7 +152,7 @@ impl Memories {
         &self,
         stored: Stored,
         (said, category): (String, Category),
-        nearby: Vec<Near>,
+        nearby: Vec<NearMemory>,
         warning: Option<String>,
     ) -> Remembered {
         let id = stored.id;
@@ -220,7 +220,7 @@ fn warning(
 }
 
 /// A stored memory that is like a new one.
-struct Near {
+struct NearMemory {
     id: MemoryId,
     /// Whether its similarity is reported.
     is_similar: bool,

@@ -67,7 +67,7 @@ impl Rules {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
+pub struct CleanupReport {
     /// Memories archived because they were not used for long.
     pub idle: usize,
     /// Memories archived because too many were active.
@@ -102,17 +102,17 @@ impl Memories {
 
     /// Cleans up now, regardless of earlier runs. `report` gets how many of the due
     /// memories are done and their total.
-    pub async fn cleanup(&self, report: impl Fn(usize, usize)) -> Result<Cleaned, Failure> {
+    pub async fn cleanup(&self, report: impl Fn(usize, usize)) -> Result<CleanupReport, Failure> {
         let at = self.clock.now();
         let held_until = self.held_until(at).await?;
         match self.store.begin_run(at, None).await? {
             Some(run) => self.run(run, at, held_until, report).await,
-            None => Ok(Cleaned::default()),
+            None => Ok(CleanupReport::default()),
         }
     }
 
     /// Cleans up, unless some Mimo did within the last hour.
-    pub async fn cleanup_hourly(&self) -> Result<Option<Cleaned>, Failure> {
+    pub async fn cleanup_hourly(&self) -> Result<Option<CleanupReport>, Failure> {
         let at = self.clock.now();
         let hour_ago = at.plus_seconds(-limits::RETENTION_SECONDS_MIN);
         // Read first, without writing: mostly another Mimo has done it.
@@ -170,7 +170,7 @@ impl Memories {
         at: Timestamp,
         held_until: Option<Timestamp>,
         report: impl Fn(usize, usize),
-    ) -> Result<Cleaned, Failure> {
+    ) -> Result<CleanupReport, Failure> {
         let mut due = self.due_at(at).await?;
         let mut held = 0;
         if let Some(until) = held_until {
@@ -182,11 +182,11 @@ impl Memories {
             );
         }
         let total = due.idle.len() + due.beyond.len() + due.expired.len();
-        let mut cleaned = Cleaned {
+        let mut cleaned = CleanupReport {
             held,
             held_until: held_until.filter(|_| held > 0),
             more: due.more,
-            ..Cleaned::default()
+            ..CleanupReport::default()
         };
         let mut done = 0;
         for (why, ids) in [

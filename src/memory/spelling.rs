@@ -44,9 +44,9 @@ pub(crate) fn written(name: &str, spellings: &[String]) -> String {
 
 /// New names in their canonical spellings. Of several equal new ones, the first counts.
 #[derive(Default)]
-struct Written(HashMap<String, String>);
+struct CanonicalNames(HashMap<String, String>);
 
-impl Written {
+impl CanonicalNames {
     fn learn(&mut self, names: Vec<String>, spellings: Vec<Vec<String>>) {
         for (name, spellings) in names.into_iter().zip(spellings) {
             let written = written(&name, &spellings);
@@ -118,16 +118,20 @@ impl Memories {
         &self,
         reach: &Reach,
         names: Vec<String>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<CanonicalNames, Failure> {
         let names = distinct(names);
         let spellings = projects(&*self.store, reach, &names).await?;
-        let mut written = Written::default();
+        let mut written = CanonicalNames::default();
         written.learn(names, spellings);
         Ok(written)
     }
 
-    async fn written_tags(&self, reach: &Reach, names: Vec<String>) -> Result<Written, Failure> {
-        let mut written = Written::default();
+    async fn written_tags(
+        &self,
+        reach: &Reach,
+        names: Vec<String>,
+    ) -> Result<CanonicalNames, Failure> {
+        let mut written = CanonicalNames::default();
         let names = distinct(names);
         if !names.is_empty() {
             let wanted = names.clone();
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn equal_new_names_take_the_first_spelling() {
-        let mut names = Written::default();
+        let mut names = CanonicalNames::default();
         let spellings = vec![vec![], vec![], list(&["Go"]), vec![]];
         names.learn(list(&["Rust", "rust", "go", "Zig"]), spellings);
         assert_eq!(names.of("rust"), "Rust");

@@ -228,11 +228,11 @@ pub(super) type Projects = Option<Arc<[WordId]>>;
 
 /// The projects within a caller's reach that the dictionary knows. A transaction may
 /// add some.
-pub(super) struct Visible(Mutex<Projects>);
+pub(super) struct VisibleProjects(Mutex<Projects>);
 
-impl Visible {
-    pub(super) fn new(projects: Projects) -> Visible {
-        Visible(Mutex::new(projects))
+impl VisibleProjects {
+    pub(super) fn new(projects: Projects) -> VisibleProjects {
+        VisibleProjects(Mutex::new(projects))
     }
 
     fn projects(&self) -> MutexGuard<'_, Projects> {

@@ -9,7 +9,7 @@ use super::Arguments;
 use crate::caller::{Grants, with_shared};
 use crate::failure::Failure;
 use crate::graph::Graph;
-use crate::graph::portable::{Line, Position, Written};
+use crate::graph::portable::{ExportedEntities, Line, Position};
 use crate::limits::{GRAPH_PORTION_TRIPLES_MAX, VIEW_TRIPLES_MAX};
 
 pub(super) async fn graph(
@@ -23,7 +23,7 @@ pub(super) async fn graph(
         None => with_shared(&grants.project),
     };
     let (mut names, mut arrows) = (BTreeMap::new(), Vec::new());
-    let (mut written, mut after) = (Written::new(), Some(Position::START));
+    let (mut written, mut after) = (ExportedEntities::new(), Some(Position::START));
     while let Some(position) = after.filter(|_| arrows.len() < VIEW_TRIPLES_MAX) {
         let page = graph.export_page(
             &grants.reach,

@@ -16,7 +16,7 @@ use crate::diagnostics::counted;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::graph::picture::Picture;
-use crate::graph::portable::{Line, Position, Written};
+use crate::graph::portable::{ExportedEntities, Line, Position};
 use crate::limits;
 use crate::printable;
 
@@ -132,7 +132,7 @@ pub(in crate::cli) fn for_each_line(
     projects: Vec<String>,
     mut visit: impl FnMut(&Line) -> Result<bool>,
 ) -> Result<bool> {
-    let (mut written, mut after) = (Written::new(), Position::START);
+    let (mut written, mut after) = (ExportedEntities::new(), Position::START);
     loop {
         let page = graph.export_page(
             reach,

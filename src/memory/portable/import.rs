@@ -80,7 +80,7 @@ impl Importer {
     /// Reads a whole document: a line or file of Mimo or of another program. Fails at
     /// the first part that cannot be read.
     pub fn take(&mut self, document: &Value) -> Result<(), Failure> {
-        let mut left_out = foreign::LeftOut::new();
+        let mut left_out = foreign::SkippedFields::new();
         for item in foreign::expand(document.clone(), &mut left_out) {
             let taken = item.document.and_then(|document| self.take_one(&document));
             taken.map_err(|failure| failure.below(&item.path))?;

@@ -66,7 +66,7 @@ impl KeyStore for PostgresStore {
     ) -> Stored<'_, Key> {
         measured(Op::RotateKey, async move {
             let tx = self.begin_write(&[Lock::Keys]).await?;
-            let mut key = find(&tx, &id).await?.ok_or_else(|| no_such(&id))?;
+            let mut key = find(&tx, &id).await?.ok_or_else(|| unknown_key(&id))?;
             rotate(&mut key, hash, now, overlap_end)?;
             update_text(&tx, &key).await?;
             self.mark_changed(&tx).await?;
@@ -81,7 +81,7 @@ impl KeyStore for PostgresStore {
             let sql = "UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
             let revoked = tx.execute(sql, &[&now.0, &id.as_str()]).await? > 0;
             if !revoked && find(&tx, &id).await?.is_none() {
-                return Err(no_such(&id));
+                return Err(unknown_key(&id));
             }
             let sql = "DELETE FROM http_session WHERE key = $1";
             tx.execute(sql, &[&id.as_str()]).await?;
@@ -115,7 +115,7 @@ impl KeyStore for PostgresStore {
     }
 }
 
-fn no_such(id: &KeyId) -> StoreError {
+fn unknown_key(id: &KeyId) -> StoreError {
     StoreError::NoSuchKey(id.to_string())
 }
 

@@ -194,7 +194,7 @@ impl Found {
     }
 
     /// One more than may be read, so that more of them are noticed.
-    fn rows_asked(&self) -> i64 {
+    fn row_limit(&self) -> i64 {
         i64::try_from(self.rows + 1).unwrap_or(i64::MAX)
     }
 
@@ -235,7 +235,7 @@ async fn all_projects(tx: &Tx, found: &mut Found) -> Result<Vec<String>, StoreEr
                AND m.project > p.project ORDER BY m.project LIMIT 1) \
                FROM p WHERE p.project IS NOT NULL) \
                SELECT project FROM p WHERE project IS NOT NULL LIMIT $1";
-    let rows = tx.query(sql, &[&found.rows_asked()]).await?;
+    let rows = tx.query(sql, &[&found.row_limit()]).await?;
     Ok(found.read(rows.iter().map(|row| row.get(0)).collect()))
 }
 
@@ -246,9 +246,7 @@ async fn graph_projects(tx: &Tx, name: &str, known: &[String]) -> Result<Vec<Str
                JOIN graph_word w ON w.word >= r.s AND w.word < r.e LIMIT $3";
     let mut found = Found::new(usize::MAX);
     let (starts, ends) = split(ranges(name));
-    let rows = tx
-        .query(sql, &[&starts, &ends, &found.rows_asked()])
-        .await?;
+    let rows = tx.query(sql, &[&starts, &ends, &found.row_limit()]).await?;
     let mut words: Vec<String> = found.read(rows.iter().map(|row| row.get(0)).collect());
     words.retain(|word| folded(word) == folded(name) && !known.contains(word));
     if words.is_empty() {
@@ -274,9 +272,7 @@ async fn tags(tx: &Tx, found: &mut Found, prefix: &str) -> Result<Vec<String>, S
                AND m.tag < r.e ORDER BY m.tag LIMIT 1) FROM t WHERE t.tag IS NOT NULL) \
                SELECT tag FROM t WHERE tag IS NOT NULL LIMIT $3) t ORDER BY r.nth, t.tag LIMIT $3";
     let (starts, ends) = split(ranges(prefix));
-    let rows = tx
-        .query(sql, &[&starts, &ends, &found.rows_asked()])
-        .await?;
+    let rows = tx.query(sql, &[&starts, &ends, &found.row_limit()]).await?;
     Ok(found.read(rows.iter().map(|row| row.get(0)).collect()))
 }
 
@@ -341,7 +337,7 @@ async fn topic_keys(
                ORDER BY p.nth, r.nth, k.topic_key LIMIT $4";
     let (starts, ends) = split(ranges(prefix));
     let rows = tx
-        .query(sql, &[&projects, &starts, &ends, &found.rows_asked()])
+        .query(sql, &[&projects, &starts, &ends, &found.row_limit()])
         .await?;
     let keys = rows.iter().map(|row| (row.get(0), row.get(1)));
     Ok(found.read(keys.collect()))
@@ -355,7 +351,7 @@ async fn memories(
     prefix: &str,
     projects: &ProjectSet,
 ) -> Result<(), StoreError> {
-    let asked = found.rows_asked();
+    let asked = found.row_limit();
     let rows = match prefix.is_empty() {
         true => {
             let sql = format!(
@@ -396,7 +392,7 @@ async fn entity_keys(
                FROM entity e WHERE e.key >= $1 AND e.key < $2 ORDER BY e.key LIMIT $4";
     let end = end_of(&start);
     let rows = tx
-        .query(sql, &[&start, &end, &list(projects), &found.rows_asked()])
+        .query(sql, &[&start, &end, &list(projects), &found.row_limit()])
         .await?;
     let rows = found.read(rows);
     found.keep_all(rows.iter().filter(|row| row.get(1)).map(|row| row.get(0)));
@@ -427,7 +423,7 @@ async fn entities(
         }
         let end = end_of(&start);
         let rows = tx
-            .query(sql, &[&start, &end, &list(projects), &found.rows_asked()])
+            .query(sql, &[&start, &end, &list(projects), &found.row_limit()])
             .await?;
         for row in found.read(rows) {
             if is_first || row.get::<_, &str>(0).contains(&inside) {

@@ -29,7 +29,7 @@ pub(super) fn back_up(
     }
     remove_leftovers(to);
     let part = part_of(to, unique);
-    let copied = copy_to(from, &part, report).and_then(|()| name_it(&part, to));
+    let copied = copy_to(from, &part, report).and_then(|()| publish(&part, to));
     // A complete copy has its final name by now.
     let _ = fs::remove_file(&part);
     copied
@@ -128,7 +128,7 @@ fn open(part: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Renames the complete copy; fails if the name is taken.
-fn name_it(part: &Path, to: &Path) -> Result<u64, StoreError> {
+fn publish(part: &Path, to: &Path) -> Result<u64, StoreError> {
     let named = || {
         publish_new(part, to)?;
         Ok(to.metadata()?.len())

@@ -21,33 +21,33 @@ const BLOCK_BYTES: usize = 7_900;
 const ID_BYTES: usize = size_of::<VectorId>();
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Space {
+pub(super) struct VectorSpace {
     pub(crate) model: i64,
     dimensions: usize,
     /// The last vector with a code.
     coded: VectorId,
 }
 
-impl Space {
+impl VectorSpace {
     /// The space of the model with this name and number of dimensions, if any
     /// text was encoded by it.
     pub(crate) fn find(
         file: &Connection,
         model: &str,
         dimensions: usize,
-    ) -> Result<Option<Space>, StoreError> {
+    ) -> Result<Option<VectorSpace>, StoreError> {
         let sql = "SELECT id, dimensions, coded FROM embedding_model \
                    WHERE name = ? AND dimensions = ?";
         let number = i64::try_from(dimensions).unwrap_or(0);
         let mut statement = file.prepare_cached(sql)?;
         Ok(statement
-            .query_row((model, number), Space::from_row)
+            .query_row((model, number), VectorSpace::from_row)
             .optional()?)
     }
 
-    fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Space> {
+    fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<VectorSpace> {
         let dimensions: i64 = row.get(1)?;
-        Ok(Space {
+        Ok(VectorSpace {
             model: row.get(0)?,
             dimensions: usize::try_from(dimensions).unwrap_or(0),
             coded: row.get(2)?,
@@ -246,11 +246,11 @@ pub(super) fn remove(file: &Connection, memories: &[MemoryId]) -> Result<(), Sto
                JOIN embedding_model e ON e.id = v.model_id \
                WHERE m.id = ? AND v.id <= e.coded";
     let mut statement = file.prepare_cached(sql)?;
-    let mut chains: BTreeMap<(i64, String), (Space, HashSet<VectorId>)> = BTreeMap::new();
+    let mut chains: BTreeMap<(i64, String), (VectorSpace, HashSet<VectorId>)> = BTreeMap::new();
     for memory in memories {
         let mut rows = statement.query([memory])?;
         while let Some(row) = rows.next()? {
-            let space = Space::from_row(row)?;
+            let space = VectorSpace::from_row(row)?;
             let chain = chains.entry((space.model, row.get(3)?));
             let (_, gone) = chain.or_insert((space, HashSet::new()));
             gone.insert(row.get(4)?);
@@ -265,9 +265,9 @@ pub(super) fn remove(file: &Connection, memories: &[MemoryId]) -> Result<(), Sto
 /// Names the codes that are not those of their vectors, or in another project's chain.
 pub(super) fn wrong(file: &Connection) -> Result<Vec<String>, StoreError> {
     let mut wrong = Vec::new();
-    let spaces: Vec<Space> = file
+    let spaces: Vec<VectorSpace> = file
         .prepare("SELECT id, dimensions, coded FROM embedding_model")?
-        .query_map([], Space::from_row)?
+        .query_map([], VectorSpace::from_row)?
         .collect::<Result<_, _>>()?;
     let mut source = file.prepare(
         "SELECT v.memory_id, v.vector, m.project FROM memory_vector v \
@@ -324,9 +324,9 @@ pub(super) fn pack(file: &Connection) -> Result<bool, StoreError> {
         return Ok(false);
     };
     let behind = newest.saturating_sub(limits::VECTORS_UNCODED_MAX);
-    let spaces: Vec<Space> = file
+    let spaces: Vec<VectorSpace> = file
         .prepare_cached("SELECT id, dimensions, coded FROM embedding_model WHERE coded < ?")?
-        .query_map([behind], Space::from_row)?
+        .query_map([behind], VectorSpace::from_row)?
         .collect::<Result<_, _>>()?;
     for space in &spaces {
         space.pack(file, newest)?;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::connection::open_reader;
-use super::worker::{Opened, file_at};
+use super::worker::{OpenDatabase, file_at};
 use crate::store::StoreError;
 
 #[derive(Default)]
-pub(super) struct Inline(Mutex<Option<Opened>>);
+pub(super) struct Inline(Mutex<Option<OpenDatabase>>);
 
 impl Inline {
     /// Runs `job` on the calling thread. `None` if the connection is not open to the
@@ -38,7 +38,7 @@ impl Inline {
         let connection = open_reader(path)?;
         connection.busy_timeout(Duration::ZERO)?;
         let file = file_at(path);
-        let opened = Some(Opened { connection, file });
+        let opened = Some(OpenDatabase { connection, file });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = opened;
         Ok(())
     }

@@ -69,7 +69,7 @@ impl KeyStore for SqliteStore {
         measured(
             Op::RotateKey,
             self.write(move |file| {
-                let mut key = find(file, &id)?.ok_or_else(|| no_such(&id))?;
+                let mut key = find(file, &id)?.ok_or_else(|| unknown_key(&id))?;
                 rotate(&mut key, hash, now, overlap_end)?;
                 update_text(file, &key)?;
                 mark_changed(file)?;
@@ -85,7 +85,7 @@ impl KeyStore for SqliteStore {
                 let sql = "UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
                 let revoked = file.execute(sql, (now.0, id.as_str()))? > 0;
                 if !revoked && find(file, &id)?.is_none() {
-                    return Err(no_such(&id));
+                    return Err(unknown_key(&id));
                 }
                 file.execute("DELETE FROM http_session WHERE key = ?", [id.as_str()])?;
                 mark_changed(file)?;
@@ -135,7 +135,7 @@ impl SqliteStore {
     }
 }
 
-fn no_such(id: &KeyId) -> StoreError {
+fn unknown_key(id: &KeyId) -> StoreError {
     StoreError::NoSuchKey(id.to_string())
 }
 

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::unit::{self, Begin, Unit};
+use super::unit::{self, Begin, UnitOfWork};
 use super::{
     SqliteStore, begin_write, bytes_on_disk, codes, export, inventory, names, prefilter, recall,
     rows, write,
@@ -22,7 +22,7 @@ use crate::store::{ProjectSet, Stored};
 
 /// A transaction for a caller of this reach.
 struct Transaction<'u, 'c> {
-    unit: &'u Unit<'c>,
+    unit: &'u UnitOfWork<'c>,
     reach: Reach,
     model: String,
 }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::codes::{Space, VectorId};
+use super::codes::{VectorId, VectorSpace};
 use super::prefilter;
 use super::rows::Condition;
 use crate::limits;
@@ -27,7 +27,7 @@ use crate::store::{ProjectSet, StoreError};
 use crate::vector::Probe;
 
 /// A text and the memories that are compared with it.
-pub(super) struct Wanted<'a> {
+pub(super) struct NearestQuery<'a> {
     /// The text's windows, of which the nearest counts. Not empty, of the space's
     /// dimensions.
     pub(crate) vectors: &'a [Vec<f32>],
@@ -41,8 +41,8 @@ pub(super) struct Wanted<'a> {
 /// position) with their cosines.
 pub(super) fn nearest<T>(
     file: &Connection,
-    space: &Space,
-    wanted: &[Wanted<'_>],
+    space: &VectorSpace,
+    wanted: &[NearestQuery<'_>],
     threshold: f32,
     limit: usize,
     mut take: impl FnMut(&Row<'_>, f32) -> rusqlite::Result<T>,
@@ -78,7 +78,7 @@ pub(super) fn nearest<T>(
         let lists = shortlists(file, space, wanted, &among, &open, keep)?;
         let (mut again, mut wider) = (Vec::new(), keep);
         for (nth, (mut list, of)) in open.into_iter().zip(lists) {
-            let Wanted {
+            let NearestQuery {
                 vectors, filter, ..
             } = &wanted[nth];
             let is_all = list.len() < keep;
@@ -117,8 +117,8 @@ pub(super) fn nearest<T>(
 /// chain of blocks is read once for all texts of its project.
 fn shortlists(
     file: &Connection,
-    space: &Space,
-    wanted: &[Wanted<'_>],
+    space: &VectorSpace,
+    wanted: &[NearestQuery<'_>],
     among: &[Option<Vec<VectorId>>],
     open: &[usize],
     keep: usize,
@@ -239,7 +239,7 @@ fn cosines(
 /// nearest of `probes`; those without a vector in the space are missing.
 pub(super) fn similarities(
     file: &Connection,
-    space: &Space,
+    space: &VectorSpace,
     ids: &[MemoryId],
     probes: &[Vec<f32>],
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
@@ -282,13 +282,13 @@ fn nearest_window(
 
 /// Whether the filter may let few of `all` vectors through, by the share of the nearest
 /// ones that it let through: finding out takes long where it does not.
-fn few_may_pass<T>(found: &Admitted<T>, all: usize) -> bool {
+fn few_may_pass<T>(found: &TopPassing<T>, all: usize) -> bool {
     let most = found.depth.saturating_mul(2 * limits::NEAREST_COMPARED_MAX);
     found.items.len().saturating_mul(all) <= most
 }
 
 /// The best that a filter lets through.
-pub(super) struct Admitted<T> {
+pub(super) struct TopPassing<T> {
     /// Best first.
     pub(crate) items: Vec<T>,
     /// How many scores were considered: up to the last item, or, if there are fewer
@@ -305,7 +305,7 @@ pub(super) fn admit<T>(
     threshold: f32,
     limit: usize,
     take: &mut impl FnMut(&Row<'_>, f32) -> rusqlite::Result<T>,
-) -> Result<Admitted<T>, StoreError> {
+) -> Result<TopPassing<T>, StoreError> {
     scores.retain(|(_, score)| *score >= threshold);
     scores.sort_unstable_by(|(a, x), (b, y)| y.total_cmp(x).then(a.cmp(b)));
     let condition = Condition::of(filter);
@@ -326,5 +326,5 @@ pub(super) fn admit<T>(
         let item = statement.query_row(values, |row| take(row, score));
         items.extend(item.optional()?);
     }
-    Ok(Admitted { items, depth })
+    Ok(TopPassing { items, depth })
 }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::codes::Space;
+use super::codes::VectorSpace;
 use super::features;
-use super::nearest::{self, Wanted, admit, nearest};
+use super::nearest::{self, NearestQuery, admit, nearest};
 use super::prefilter;
 use super::rows::{self, Condition};
 use crate::caller::Reach;
@@ -191,10 +191,10 @@ fn by_vector(
     among: Option<&[MemoryId]>,
     threads: &mut Threads,
 ) -> Result<Vec<Hit>, StoreError> {
-    let Some(space) = Space::find(file, model, probe.len())? else {
+    let Some(space) = VectorSpace::find(file, model, probe.len())? else {
         return Ok(Vec::new());
     };
-    let wanted = [Wanted {
+    let wanted = [NearestQuery {
         vectors: &[probe.to_vec()],
         filter: &query.filter,
         among,
@@ -211,7 +211,7 @@ pub(super) fn similarities(
     ids: &[MemoryId],
     probe: Vec<f32>,
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
-    match Space::find(file, model, probe.len())? {
+    match VectorSpace::find(file, model, probe.len())? {
         Some(space) => {
             let ids = rows::ids_within(file, ids, projects)?;
             nearest::similarities(file, &space, &ids, &[probe])
@@ -231,14 +231,14 @@ pub(super) fn similar(
     now: Timestamp,
 ) -> Result<Vec<Vec<(MemoryId, f32)>>, StoreError> {
     let first = probes.iter().find_map(|(_, vectors)| vectors.first());
-    let Some(space) = Space::find(file, model, first.map_or(0, Vec::len))? else {
+    let Some(space) = VectorSpace::find(file, model, first.map_or(0, Vec::len))? else {
         return Ok(probes.iter().map(|_| Vec::new()).collect());
     };
     let filter = |(project, _): &(String, _)| Filter::within(reach, vec![project.clone()], now);
     let filters: Vec<Filter> = probes.iter().map(filter).collect();
     let wanted = probes.iter().zip(&filters);
-    let wanted: Vec<Wanted<'_>> = wanted
-        .map(|((_, vectors), filter)| Wanted {
+    let wanted: Vec<NearestQuery<'_>> = wanted
+        .map(|((_, vectors), filter)| NearestQuery {
             vectors,
             filter,
             among: None,

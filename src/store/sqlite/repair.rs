@@ -90,7 +90,7 @@ struct Repair<'f> {
 }
 
 impl Repair<'_> {
-    fn mend<T: ToString>(&mut self, what: &str, names: impl IntoIterator<Item = T>) {
+    fn repair<T: ToString>(&mut self, what: &str, names: impl IntoIterator<Item = T>) {
         self.mended.extend(Problem::of(what, names));
     }
 
@@ -105,7 +105,7 @@ impl Repair<'_> {
             let (left, _) = verify::damage(self.file);
             is_index_broken |= left.iter().any(of_words);
             said.retain(|line| !left.contains(line));
-            self.mend("entries of indexes were rebuilt", said);
+            self.repair("entries of indexes were rebuilt", said);
         }
         Ok(is_index_broken)
     }
@@ -139,11 +139,11 @@ impl Repair<'_> {
             Ok(wrong) => {
                 let wrong = self.sound(wrong);
                 derived::rewrite_words(self.file, &wrong)?;
-                self.mend("memories were indexed again for keywords", wrong);
+                self.repair("memories were indexed again for keywords", wrong);
             }
             Err(StoreError::Damaged(_)) => {
                 derived::rebuild_words(self.file)?;
-                self.mend("keyword index was rebuilt", ["the whole index"]);
+                self.repair("keyword index was rebuilt", ["the whole index"]);
             }
             Err(error) => return Err(error),
         }
@@ -165,10 +165,10 @@ impl Repair<'_> {
             write::add_vectors(self.file, model, *id, &vectors)?;
         }
         let are_codes_wrong = !wrong.is_empty() || verify::are_codes_wrong(self.file)?;
-        self.mend("memories got new vectors from their texts", wrong);
+        self.repair("memories got new vectors from their texts", wrong);
         if are_codes_wrong {
             codes::rebuild(self.file)?;
-            self.mend("codes were rebuilt from the vectors", ["all of them"]);
+            self.repair("codes were rebuilt from the vectors", ["all of them"]);
         }
         let sealed = checksum::seal_all(self.file)?;
         if sealed > 0 {
@@ -186,7 +186,7 @@ impl Repair<'_> {
         for id in &wrong {
             features::derive_again(self.file, *id)?;
         }
-        self.mend("memories got new features from their texts", wrong);
+        self.repair("memories got new features from their texts", wrong);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::store::memory::{
 use crate::store::{ProjectSet, StoreError};
 
 /// The number of columns without those of the text.
-const WITHOUT_TEXT: usize = COLUMNS.len() - 2;
+const COLUMNS_WITHOUT_TEXT: usize = COLUMNS.len() - 2;
 
 fn values(memory: &Memory) -> [Value; COLUMNS.len()] {
     let fields = &memory.fields;
@@ -107,7 +107,7 @@ pub(super) fn update(
 ) -> Result<(), StoreError> {
     let (columns, condition) = match text_changed {
         true => (1..COLUMNS.len(), "id = ?1"),
-        false => (2..WITHOUT_TEXT, "id = ?1 AND project = ?2"),
+        false => (2..COLUMNS_WITHOUT_TEXT, "id = ?1 AND project = ?2"),
     };
     let end = columns.end;
     let set = columns.map(|nth| format!("{} = ?{}", COLUMNS[nth], nth + 1));

@@ -21,14 +21,14 @@ pub(super) enum Begin {
 }
 
 /// The transaction of one unit of work.
-pub(super) struct Unit<'c> {
+pub(super) struct UnitOfWork<'c> {
     /// The lock makes a unit `Sync`, because the domain's futures hold it across
     /// awaits and have to be `Send`. It is never contended.
     connection: Mutex<&'c mut Connection>,
     cancel: CancellationToken,
 }
 
-impl Unit<'_> {
+impl UnitOfWork<'_> {
     /// Calls `job`, unless the unit was cancelled. The future is ready at once.
     pub(super) fn call<'u, T: Send + 'u>(
         &'u self,
@@ -51,7 +51,7 @@ pub(super) fn run(
     connection: &mut Connection,
     kind: Begin,
     cancel: CancellationToken,
-    work: impl for<'u, 'c> FnOnce(&'u Unit<'c>) -> BoxFuture<'u, Result<(), StoreError>>,
+    work: impl for<'u, 'c> FnOnce(&'u UnitOfWork<'c>) -> BoxFuture<'u, Result<(), StoreError>>,
 ) -> Result<(), StoreError> {
     let begin = match kind {
         Begin::Read => "BEGIN",
@@ -63,7 +63,7 @@ pub(super) fn run(
         let is_abandoned = move || cancel.is_cancelled();
         connection.progress_handler(limits::STORE_READ_STEPS_MAX, Some(is_abandoned))?;
     }
-    let unit = Unit {
+    let unit = UnitOfWork {
         connection: Mutex::new(connection),
         cancel,
     };
@@ -117,7 +117,7 @@ mod tests {
         count.expect("a count")
     }
 
-    fn insert<'u>(unit: &'u Unit<'_>) -> Stored<'u, usize> {
+    fn insert<'u>(unit: &'u UnitOfWork<'_>) -> Stored<'u, usize> {
         unit.call(|file| Ok(file.execute("INSERT INTO t VALUES (1)", [])?))
     }
 

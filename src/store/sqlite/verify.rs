@@ -32,7 +32,7 @@ const FEATURES_SINCE: i32 = 13;
 const CHECKSUMS_SINCE: i32 = 14;
 
 /// Selects every vector, for [`is_unit`].
-const EACH_VECTOR: &str = "SELECT memory_id, vector FROM memory_vector";
+const SELECT_VECTORS: &str = "SELECT memory_id, vector FROM memory_vector";
 
 /// Checks the database at `path`, which other programs may use meanwhile.
 /// `model` names the space that texts are searched in now; `progress` gets
@@ -220,11 +220,11 @@ fn vectors(file: &Connection, schema: i32, found: &mut Vec<Problem>) -> Done {
 pub(super) fn memories_of_wrong_vectors(file: &Connection) -> Result<Vec<MemoryId>, StoreError> {
     let mut wrong = checksum::changed_vectors(file)?;
     let sqls = CHECKS.iter().filter(|check| check.part == VECTORS);
-    for sql in sqls.map(|check| check.sql).chain([EACH_VECTOR]) {
+    for sql in sqls.map(|check| check.sql).chain([SELECT_VECTORS]) {
         let mut statement = file.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            if sql != EACH_VECTOR || !is_unit(row)? {
+            if sql != SELECT_VECTORS || !is_unit(row)? {
                 wrong.push(row.get(0)?);
             }
         }
@@ -247,7 +247,7 @@ fn lengths(file: &Connection, found: &mut Vec<Problem>) -> Done {
         true => Ok(None),
         false => named(row),
     };
-    gather(file, what, EACH_VECTOR, odd, found)
+    gather(file, what, SELECT_VECTORS, odd, found)
 }
 
 /// Whether the vector of this row is of unit length; false for NaN as well.

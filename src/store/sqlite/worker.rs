@@ -97,7 +97,7 @@ impl Drop for Workers {
 
 /// An open database file and its identity, because its path may come to name
 /// another file.
-pub(super) struct Opened {
+pub(super) struct OpenDatabase {
     pub(super) connection: Connection,
     pub(super) file: Option<FileId>,
 }
@@ -114,7 +114,7 @@ fn is_new_error(error: &str) -> bool {
 }
 
 fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
-    let mut opened: Option<Opened> = None;
+    let mut opened: Option<OpenDatabase> = None;
     loop {
         let idle = opened
             .as_ref()
@@ -145,7 +145,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
                     let is_locked = !connection.is_readonly(rusqlite::MAIN_DB).unwrap_or(true);
                     let file = file_at(path).filter(|_| is_locked);
                     is_new_error("");
-                    opened = Some(Opened { connection, file });
+                    opened = Some(OpenDatabase { connection, file });
                 }
                 Err(error) => {
                     if is_new_error(&error.to_string()) {

@@ -1,7 +1,7 @@
 //! Cleanups by a clock that jumped, and at once.
 
 use mimo::clock::Clock;
-use mimo::memory::retention::{Cleaned, Rules};
+use mimo::memory::retention::{CleanupReport, Rules};
 use serde_json::json;
 
 use super::retention::{Keeper, file, of_importance, pass, state};
@@ -69,6 +69,6 @@ fn concurrent_cleanups_do_each_step_once() {
         let runs = keepers.map(|keeper| scope.spawn(move || keeper.clean()));
         runs.map(|run| run.join().expect("no panic"))
     });
-    let sum = |of: fn(&Cleaned) -> usize| cleaned.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&CleanupReport) -> usize| cleaned.iter().map(of).sum::<usize>();
     assert_eq!((sum(|run| run.idle), sum(|run| run.purged)), (1_100, 100));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mimo::clock::{Clock, Timestamp};
-use mimo::memory::retention::{Cleaned, Rules};
+use mimo::memory::retention::{CleanupReport, Rules};
 use mimo::memory::{Memories, Settings};
 use mimo::store::retention::{Due, Run};
 use mimo::store::sqlite::SqliteStore;
@@ -45,12 +45,12 @@ impl Keeper {
         self.runtime.block_on(self.memories.due()).expect("known")
     }
 
-    pub fn clean(&self) -> Cleaned {
+    pub fn clean(&self) -> CleanupReport {
         let cleaned = self.runtime.block_on(self.memories.cleanup(|_, _| ()));
         cleaned.expect("cleaned up")
     }
 
-    pub fn hourly(&self) -> Option<Cleaned> {
+    pub fn hourly(&self) -> Option<CleanupReport> {
         let cleaned = self.runtime.block_on(self.memories.cleanup_hourly());
         cleaned.expect("cleaned up")
     }
@@ -118,7 +118,7 @@ fn unused_memory_is_archived_at_its_due_time() {
     assert_eq!(left, ids[4..], "archived ones leave search at once");
     assert_eq!(
         keeper.clean(),
-        Cleaned::default(),
+        CleanupReport::default(),
         "a second time does nothing"
     );
 }
@@ -320,11 +320,11 @@ fn one_of_several_processes_cleans_up_each_hour() {
     assert_eq!(one.hourly(), None);
     assert_eq!(
         other.clean(),
-        Cleaned::default(),
+        CleanupReport::default(),
         "a person may at any time"
     );
     mimo.clock.advance_seconds(3_600);
-    assert_eq!(other.hourly(), Some(Cleaned::default()));
+    assert_eq!(other.hourly(), Some(CleanupReport::default()));
     let last = other.last().expect("a run");
     assert_eq!((last.id, last.idle, last.purged), (3, 0, 0));
     assert_eq!(last.started_at, mimo.clock.now());

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, not_an_object, text_of, value_of};
+use super::{Item, SkippedFields, cut, names_of, not_an_object, text_of, value_of};
 use crate::failure::Failure;
 
 pub(super) fn is_export(object: &Map<String, Value>) -> bool {
@@ -15,7 +15,7 @@ pub(super) fn read(
     object: &Map<String, Value>,
     path: &str,
     items: &mut Vec<Item>,
-    left_out: &mut LeftOut,
+    left_out: &mut SkippedFields,
 ) {
     for (list, parts) in [
         ("observations", observation as Parts),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, said_at, text_of, value_of};
+use super::{Item, SkippedFields, cut, names_of, said_at, text_of, value_of};
 use crate::memory::portable::own_thread;
 
 pub(super) fn is_memory(object: &Map<String, Value>) -> bool {
@@ -13,7 +13,7 @@ pub(super) fn read(
     object: &Map<String, Value>,
     path: String,
     items: &mut Vec<Item>,
-    left_out: &mut LeftOut,
+    left_out: &mut SkippedFields,
 ) {
     let content = text_of(object, &["memory"]).unwrap_or_default();
     let name = match text_of(object, &["id"]) {

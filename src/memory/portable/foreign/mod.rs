@@ -29,16 +29,16 @@ pub(crate) struct Item {
 }
 
 /// Counts fields that memories do not have, by name.
-pub(crate) type LeftOut = BTreeMap<&'static str, usize>;
+pub(crate) type SkippedFields = BTreeMap<&'static str, usize>;
 
 /// The items that `document` holds; one of an unknown format is returned as it is.
-pub(crate) fn expand(document: Value, left_out: &mut LeftOut) -> Vec<Item> {
+pub(crate) fn expand(document: Value, left_out: &mut SkippedFields) -> Vec<Item> {
     let mut items = Vec::new();
     walk(document, String::new(), &mut items, left_out);
     items
 }
 
-fn walk(document: Value, path: String, items: &mut Vec<Item>, left_out: &mut LeftOut) {
+fn walk(document: Value, path: String, items: &mut Vec<Item>, left_out: &mut SkippedFields) {
     let mut object = match document {
         Value::Array(list) => {
             for (nth, each) in list.into_iter().enumerate() {
@@ -85,7 +85,7 @@ fn walk(document: Value, path: String, items: &mut Vec<Item>, left_out: &mut Lef
     one(object, path, items, left_out);
 }
 
-type Read = fn(Map<String, Value>, String, &mut Vec<Item>, &mut LeftOut);
+type Read = fn(Map<String, Value>, String, &mut Vec<Item>, &mut SkippedFields);
 
 /// The lists of whole documents, and how their items are read.
 const LISTS: &[(&str, Read)] = &[
@@ -99,7 +99,7 @@ fn one_of_memories(
     object: Map<String, Value>,
     path: String,
     items: &mut Vec<Item>,
-    left_out: &mut LeftOut,
+    left_out: &mut SkippedFields,
 ) {
     match object.contains_key("content") {
         true => service::read(object, path, items, left_out),
@@ -107,7 +107,12 @@ fn one_of_memories(
     }
 }
 
-fn one(object: Map<String, Value>, path: String, items: &mut Vec<Item>, left_out: &mut LeftOut) {
+fn one(
+    object: Map<String, Value>,
+    path: String,
+    items: &mut Vec<Item>,
+    left_out: &mut SkippedFields,
+) {
     if is_entity(&object) {
         return server::entity(object, path, items, left_out);
     }

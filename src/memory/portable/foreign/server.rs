@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, not_an_object, said_at, text_of, value_of};
+use super::{Item, SkippedFields, cut, names_of, not_an_object, said_at, text_of, value_of};
 use crate::failure::Failure;
 use crate::text;
 
@@ -39,7 +39,7 @@ pub(super) fn entity(
     object: Map<String, Value>,
     path: String,
     items: &mut Vec<Item>,
-    _: &mut LeftOut,
+    _: &mut SkippedFields,
 ) {
     let Some(name) = text_of(&object, NAME) else {
         let document = Err(Failure::invalid("/name", "the entity has no name"));
@@ -115,7 +115,7 @@ pub(super) fn relation(
     object: Map<String, Value>,
     path: String,
     items: &mut Vec<Item>,
-    _: &mut LeftOut,
+    _: &mut SkippedFields,
 ) {
     let part = |keys: &[&str]| {
         let why = || format!("the relation has no {}", keys[0]);

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, said_at, text_of, value_of};
+use super::{Item, SkippedFields, cut, names_of, said_at, text_of, value_of};
 use crate::failure::Failure;
 use crate::memory::portable::own_thread;
 
@@ -28,7 +28,7 @@ pub(super) fn read(
     object: Map<String, Value>,
     path: String,
     items: &mut Vec<Item>,
-    left_out: &mut LeftOut,
+    left_out: &mut SkippedFields,
 ) {
     let Some(content) = text_of(&object, &["content"]) else {
         let document = Err(Failure::invalid(

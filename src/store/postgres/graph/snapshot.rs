@@ -8,7 +8,7 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::{
     Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Projects,
-    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId, display_by_names,
+    Range, Scan, ScanLimits, Triple, TripleId, View, VisibleProjects, WordId, display_by_names,
 };
 use crate::store::memory::MemoryId;
 use crate::store::postgres::transaction::{Param, Tx};
@@ -23,7 +23,7 @@ pub(super) const TRIPLE: &str = "t.id, t.subject, t.predicate, t.object, t.proje
 pub(super) struct Snapshot<'t> {
     pub(super) tx: &'t Tx,
     pub(super) reach: Reach,
-    pub(super) visible: Visible,
+    pub(super) visible: VisibleProjects,
 }
 
 impl<'t> Snapshot<'t> {
@@ -39,7 +39,7 @@ impl<'t> Snapshot<'t> {
         Ok(Snapshot {
             tx,
             reach,
-            visible: Visible::new(visible),
+            visible: VisibleProjects::new(visible),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::PostgresStore;
 use super::super::transaction::Tx;
-use super::nearest::Space;
+use super::nearest::VectorSpace;
 use super::words::project_ids;
 use super::{MEMORY_LOCKS, vectors};
 use crate::limits;
@@ -96,7 +96,7 @@ async fn remove_others(tx: &Tx, model: &str) -> Result<bool, StoreError> {
     }
     let sql = "DELETE FROM embedding_model WHERE name <> $1 RETURNING id, dimensions";
     for row in tx.query(sql, &[&model]).await? {
-        let index = Space::new(row.get(0), row.get(1)).index();
+        let index = VectorSpace::new(row.get(0), row.get(1)).index();
         tx.execute(&format!("DROP INDEX IF EXISTS {index}"), &[])
             .await?;
     }

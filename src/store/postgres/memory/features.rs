@@ -10,7 +10,7 @@ use crate::store::postgres::transaction::Tx;
 use crate::text::features::{Features, features};
 
 /// Features of a memory in a thread.
-struct Written<'a> {
+struct DerivedFeatures<'a> {
     memory: &'a Memory,
     thread: i64,
     features: Features,
@@ -65,9 +65,12 @@ fn columns(counts: &BTreeMap<(i64, String), i64>) -> (Vec<i64>, Vec<&str>, Vec<i
     (threads, labels, counts)
 }
 
-async fn derive_each<'a>(tx: &Tx, memories: &[&'a Memory]) -> Result<Vec<Written<'a>>, StoreError> {
+async fn derive_each<'a>(
+    tx: &Tx,
+    memories: &[&'a Memory],
+) -> Result<Vec<DerivedFeatures<'a>>, StoreError> {
     let threads = thread_ids(tx, memories).await?;
-    let each = memories.iter().map(|memory| Written {
+    let each = memories.iter().map(|memory| DerivedFeatures {
         memory,
         thread: threads[memory.fields.thread.as_str()],
         features: features(&memory.content),
@@ -97,8 +100,9 @@ async fn thread_ids(tx: &Tx, memories: &[&Memory]) -> Result<HashMap<String, i64
 
 /// Inserts the features and counts their labels. Returns for each whether its label was
 /// a speaker's by then.
-async fn write(tx: &Tx, written: &[Written<'_>]) -> Result<Vec<bool>, StoreError> {
-    let of = |take: fn(&Written<'_>) -> i64| -> Vec<i64> { written.iter().map(take).collect() };
+async fn write(tx: &Tx, written: &[DerivedFeatures<'_>]) -> Result<Vec<bool>, StoreError> {
+    let of =
+        |take: fn(&DerivedFeatures<'_>) -> i64| -> Vec<i64> { written.iter().map(take).collect() };
     let ids = of(|each| each.memory.id);
     let threads = of(|each| each.thread);
     let words = of(|each| i64::from(each.features.words));
@@ -169,7 +173,11 @@ struct Counts {
 }
 
 /// Counts memories in their threads and in their blocks.
-async fn count(tx: &Tx, written: &[Written<'_>], labelled: &[bool]) -> Result<(), StoreError> {
+async fn count(
+    tx: &Tx,
+    written: &[DerivedFeatures<'_>],
+    labelled: &[bool],
+) -> Result<(), StoreError> {
     let adjacent = written.iter().map(|each| each.memory.position - 1);
     let adjacent = cosines(tx, written, adjacent.map(Some).collect()).await?;
     let apart = written.iter().map(|each| apart_from(each.memory.position));
@@ -245,7 +253,7 @@ fn sums(all: &[Counts]) -> Vec<f64> {
 /// thread.
 async fn cosines(
     tx: &Tx,
-    written: &[Written<'_>],
+    written: &[DerivedFeatures<'_>],
     positions: Vec<Option<i64>>,
 ) -> Result<Vec<Option<f64>>, StoreError> {
     let mut cosines = vec![None; written.len()];

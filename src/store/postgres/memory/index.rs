@@ -2,7 +2,7 @@
 //! slower.
 
 use super::super::PostgresStore;
-use super::nearest::Space;
+use super::nearest::VectorSpace;
 use crate::limits;
 use crate::store::StoreError;
 
@@ -18,7 +18,7 @@ impl PostgresStore {
             .await?;
         let mut missing = Vec::new();
         for row in rows {
-            let space = Space::new(row.get(0), row.get(1));
+            let space = VectorSpace::new(row.get(0), row.get(1));
             if !space.is_indexed(&tx).await? {
                 missing.push(space);
             }

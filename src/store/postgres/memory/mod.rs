@@ -80,7 +80,7 @@ impl MemoryStore for PostgresStore {
             let mut found = Vec::with_capacity(probes.len());
             for (project, vectors) in &probes {
                 let filter = Filter::within(&reach, vec![project.clone()], now);
-                let wanted = nearest::Wanted {
+                let wanted = nearest::NearestQuery {
                     vectors,
                     filter: &filter,
                     threshold,

@@ -18,7 +18,7 @@ use crate::store::postgres::values::Values;
 use crate::store::{ProjectSet, StoreError};
 
 /// A text and the memories that are compared with it.
-pub(super) struct Wanted<'a> {
+pub(super) struct NearestQuery<'a> {
     /// The text's windows, of which the nearest counts; all of one length.
     pub(crate) vectors: &'a [Vec<f32>],
     pub(crate) filter: &'a Filter,
@@ -28,7 +28,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// A memory that was found, and its position in its thread.
-pub(super) struct Near {
+pub(super) struct NearMemory {
     pub(crate) id: MemoryId,
     /// The cosine of its nearest window.
     pub(crate) score: f32,
@@ -39,30 +39,30 @@ pub(super) struct Near {
 
 /// The vectors of one model.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Space {
+pub(super) struct VectorSpace {
     model: i32,
     dimensions: i32,
 }
 
-impl Space {
+impl VectorSpace {
     /// The space of the model with this name and number of dimensions, if any text was
     /// encoded by it.
     pub(super) async fn find(
         tx: &Tx,
         model: &str,
         dimensions: usize,
-    ) -> Result<Option<Space>, StoreError> {
+    ) -> Result<Option<VectorSpace>, StoreError> {
         let dimensions = i32::try_from(dimensions).unwrap_or(0);
         let sql = "SELECT id FROM embedding_model WHERE name = $1 AND dimensions = $2";
         let found = tx.query_opt(sql, &[&model, &dimensions]).await?;
-        Ok(found.map(|row| Space {
+        Ok(found.map(|row| VectorSpace {
             model: row.get(0),
             dimensions,
         }))
     }
 
-    pub(super) fn new(model: i32, dimensions: i32) -> Space {
-        Space { model, dimensions }
+    pub(super) fn new(model: i32, dimensions: i32) -> VectorSpace {
+        VectorSpace { model, dimensions }
     }
 
     /// The name of this space's index.
@@ -129,10 +129,10 @@ enum Path {
 pub(super) async fn nearest(
     tx: &Tx,
     model: &str,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Near>, StoreError> {
+    wanted: &NearestQuery<'_>,
+) -> Result<Vec<NearMemory>, StoreError> {
     let dimensions = wanted.vectors.first().map_or(0, Vec::len);
-    let Some(space) = Space::find(tx, model, dimensions).await? else {
+    let Some(space) = VectorSpace::find(tx, model, dimensions).await? else {
         return Ok(Vec::new());
     };
     let scope = Scope::of(tx, &wanted.filter.project_set()).await?;
@@ -173,7 +173,12 @@ pub(super) async fn nearest(
     }
 }
 
-async fn path(tx: &Tx, space: &Space, scope: &Scope, keep: usize) -> Result<Path, StoreError> {
+async fn path(
+    tx: &Tx,
+    space: &VectorSpace,
+    scope: &Scope,
+    keep: usize,
+) -> Result<Path, StoreError> {
     if scope.documents <= limits::NEAREST_EXACT_MEMORIES_MAX {
         return Ok(Path::Exact);
     }
@@ -199,13 +204,13 @@ async fn path(tx: &Tx, space: &Space, scope: &Scope, keep: usize) -> Result<Path
 /// first. Also the least number of vectors that a window found.
 async fn shortlist(
     tx: &Tx,
-    space: &Space,
-    wanted: &Wanted<'_>,
+    space: &VectorSpace,
+    wanted: &NearestQuery<'_>,
     scope: &Scope,
     keep: usize,
     path: Path,
-) -> Result<(usize, Vec<Near>), StoreError> {
-    let Space { model, dimensions } = space;
+) -> Result<(usize, Vec<NearMemory>), StoreError> {
+    let VectorSpace { model, dimensions } = space;
     // The expression decides whether the index can be used.
     let near = match path {
         Path::Exact => "v.near".to_owned(),
@@ -236,8 +241,8 @@ async fn shortlist(
     Ok((fewest, sorted(best)))
 }
 
-fn near_from(row: &Row) -> Near {
-    Near {
+fn near_from(row: &Row) -> NearMemory {
+    NearMemory {
         id: row.get(0),
         score: row.get(1),
         thread: row.get(2),
@@ -246,7 +251,7 @@ fn near_from(row: &Row) -> Near {
     }
 }
 
-fn keep_best(best: &mut HashMap<MemoryId, Near>, found: impl Iterator<Item = Near>) {
+fn keep_best(best: &mut HashMap<MemoryId, NearMemory>, found: impl Iterator<Item = NearMemory>) {
     for near in found {
         match best.get_mut(&near.id) {
             Some(known) if known.score >= near.score => {}
@@ -259,15 +264,15 @@ fn keep_best(best: &mut HashMap<MemoryId, Near>, found: impl Iterator<Item = Nea
 }
 
 /// Best first; of equal scores the older memory comes first.
-fn sorted(best: HashMap<MemoryId, Near>) -> Vec<Near> {
-    let mut all: Vec<Near> = best.into_values().collect();
+fn sorted(best: HashMap<MemoryId, NearMemory>) -> Vec<NearMemory> {
+    let mut all: Vec<NearMemory> = best.into_values().collect();
     all.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     all
 }
 
 /// Those that the filter lets through, up to the limit, and how many were considered:
 /// up to the last one, or, if there are fewer than wanted, all that reach the threshold.
-fn admit(all: Vec<Near>, wanted: &Wanted<'_>) -> (Vec<Near>, usize) {
+fn admit(all: Vec<NearMemory>, wanted: &NearestQuery<'_>) -> (Vec<NearMemory>, usize) {
     let mut items = Vec::new();
     let mut depth = 0;
     let near = all
@@ -304,10 +309,10 @@ async fn passing(tx: &Tx, filter: &Filter) -> Result<Option<Vec<MemoryId>>, Stor
 /// These memories, which all pass the filter, best first.
 async fn cosines(
     tx: &Tx,
-    space: &Space,
-    wanted: &Wanted<'_>,
+    space: &VectorSpace,
+    wanted: &NearestQuery<'_>,
     ids: &[MemoryId],
-) -> Result<Vec<Near>, StoreError> {
+) -> Result<Vec<NearMemory>, StoreError> {
     let sql = "SELECT m.id, b.score::real, m.thread, m.position, true FROM \
                (SELECT memory_id, max(1 - (vector <=> $1)) AS score FROM memory_vector \
                WHERE memory_id = ANY ($2) AND model_id = $3 GROUP BY memory_id) b \
@@ -329,7 +334,7 @@ pub(super) async fn similarities(
     ids: &[MemoryId],
     probe: &[f32],
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
-    let Some(space) = Space::find(tx, model, probe.len()).await? else {
+    let Some(space) = VectorSpace::find(tx, model, probe.len()).await? else {
         return Ok(Vec::new());
     };
     let mut values = Values::default();

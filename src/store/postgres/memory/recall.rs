@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::nearest::{self, Scope, Wanted};
+use super::nearest::{self, NearestQuery, Scope};
 use super::rows::count;
-use super::surroundings::{self, Place};
+use super::surroundings::{self, ThreadPosition};
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::memory::{Candidate, CandidateQuery, Candidates, Filter, Hit, MemoryId};
@@ -26,7 +26,7 @@ pub(super) async fn candidates(
     let keyword = threads.hits(by_word.hits);
     let semantic = match &query.vector {
         Some(vector) => {
-            let wanted = Wanted {
+            let wanted = NearestQuery {
                 vectors: std::slice::from_ref(vector),
                 filter: &query.filter,
                 threshold: query.threshold,
@@ -156,7 +156,7 @@ impl Phrases {
 
 /// The result of the keyword side.
 #[derive(Default)]
-struct ByWord {
+struct KeywordHits {
     hits: Vec<(MemoryId, f32, String, i64)>,
     /// How many memories have each word.
     found: Vec<i64>,
@@ -166,9 +166,9 @@ async fn by_keyword(
     tx: &Tx,
     query: &CandidateQuery,
     phrases: &Phrases,
-) -> Result<(Scope, ByWord), StoreError> {
+) -> Result<(Scope, KeywordHits), StoreError> {
     let scope = Scope::of(tx, &query.filter.project_set()).await?;
-    let mut by_word = ByWord {
+    let mut by_word = KeywordHits {
         hits: Vec::new(),
         found: vec![0; phrases.count],
     };
@@ -228,15 +228,15 @@ async fn pool(
     threads: &Threads,
 ) -> Result<Vec<Candidate>, StoreError> {
     let hits = keyword.iter().chain(semantic);
-    let places: BTreeMap<MemoryId, Place> = hits
+    let places: BTreeMap<MemoryId, ThreadPosition> = hits
         .map(|hit| (hit.id, (hit.thread, hit.position)))
         .collect();
-    let places: Vec<(MemoryId, Place)> = places.into_iter().collect();
+    let places: Vec<(MemoryId, ThreadPosition)> = places.into_iter().collect();
     let mut pool: BTreeMap<MemoryId, Candidate> = BTreeMap::new();
     for candidate in surroundings::candidates(tx, &places).await? {
         pool.insert(candidate.id, candidate);
     }
-    let mut beside: BTreeSet<Place> = BTreeSet::new();
+    let mut beside: BTreeSet<ThreadPosition> = BTreeSet::new();
     for hits in [keyword, semantic] {
         let best = hits.iter().take(limits::CANDIDATES_WITH_NEIGHBOURS_MAX);
         for hit in best {
@@ -265,8 +265,8 @@ async fn at_places(
     tx: &Tx,
     filter: &Filter,
     threads: &Threads,
-    places: &BTreeSet<Place>,
-) -> Result<Vec<(MemoryId, Place)>, StoreError> {
+    places: &BTreeSet<ThreadPosition>,
+) -> Result<Vec<(MemoryId, ThreadPosition)>, StoreError> {
     let names = places
         .iter()
         .map(|(thread, _)| threads.names[*thread as usize].clone());

@@ -12,12 +12,12 @@ use crate::store::postgres::transaction::Tx;
 use crate::text::features::{Features, QuestionMark, numbered_of};
 
 /// The position of a candidate: its thread's number in the answer, and its place there.
-pub(super) type Place = (u32, i64);
+pub(super) type ThreadPosition = (u32, i64);
 
 /// Candidates in the order of `places`.
 pub(super) async fn candidates(
     tx: &Tx,
-    places: &[(MemoryId, Place)],
+    places: &[(MemoryId, ThreadPosition)],
 ) -> Result<Vec<Candidate>, StoreError> {
     let sql = "SELECT f.memory_id, f.words, f.question, f.time_word, f.day, f.label, f.numbered, \
                coalesce(l.memories >= $3, false), \

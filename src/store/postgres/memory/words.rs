@@ -93,9 +93,9 @@ mod tests {
     use crate::text;
 
     /// Pseudorandom numbers, the same each time.
-    struct Chance(u64);
+    struct Xorshift(u64);
 
-    impl Chance {
+    impl Xorshift {
         fn below(&mut self, end: usize) -> usize {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 7;
@@ -118,7 +118,7 @@ mod tests {
             "ic", "able", "ible", "ant", "ement", "ment", "ent", "sion", "tion", "ion", "ou",
             "ism", "ate", "iti", "ous", "ive", "ize", "e", "ll", "bl", "at", "iz", "tt",
         ];
-        let mut chance = Chance(0x5eed);
+        let mut chance = Xorshift(0x5eed);
         let letters: Vec<char> = "aeiouybcdlmnrstvwxz".chars().collect();
         let all: Vec<char> = ('\u{a1}'..='\u{2ffff}')
             .filter(|c| c.is_alphanumeric())

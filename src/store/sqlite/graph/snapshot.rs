@@ -8,10 +8,10 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::{
     Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Projects,
-    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId, display_by_names,
+    Range, Scan, ScanLimits, Triple, TripleId, View, VisibleProjects, WordId, display_by_names,
 };
 use crate::store::memory::MemoryId;
-use crate::store::sqlite::unit::Unit;
+use crate::store::sqlite::unit::UnitOfWork;
 use crate::store::{StoreError, Stored};
 use crate::text;
 
@@ -21,14 +21,14 @@ pub(super) const TRIPLE: &str = "id, subject, predicate, object, project, since,
 
 /// One transaction as its caller sees the graph.
 pub(super) struct Snapshot<'u, 'c> {
-    pub(super) unit: &'u Unit<'c>,
+    pub(super) unit: &'u UnitOfWork<'c>,
     pub(super) reach: Reach,
-    pub(super) visible: Visible,
+    pub(super) visible: VisibleProjects,
 }
 
 impl<'u, 'c> Snapshot<'u, 'c> {
     pub(super) async fn open(
-        unit: &'u Unit<'c>,
+        unit: &'u UnitOfWork<'c>,
         reach: Reach,
     ) -> Result<Snapshot<'u, 'c>, StoreError> {
         let visible = match reach.readable(&[]) {
@@ -42,7 +42,7 @@ impl<'u, 'c> Snapshot<'u, 'c> {
         Ok(Snapshot {
             unit,
             reach,
-            visible: Visible::new(visible),
+            visible: VisibleProjects::new(visible),
         })
     }
 }
