@@ -32,7 +32,7 @@ impl App {
         let settings = settings(config, address)?;
         let mut ring = KeyRing::new(self.clock.clone());
         if let Some(key) = &config.http.key {
-            ring = ring.with_chosen(key)?;
+            ring = ring.with_environment_key(key)?;
         }
         self.serve_parts(config, settings, ring, None, listening)
             .await

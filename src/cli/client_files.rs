@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::clients::file::Settings;
-use crate::clients::{Entry, Places, Remote, Target};
+use crate::clients::{ClientFolders, Entry, Remote, Target};
 use crate::config::Environment;
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 
-pub(super) fn places(environment: &Environment) -> Places {
+pub(super) fn places(environment: &Environment) -> ClientFolders {
     let named = |variable: &str| environment.variables.get(variable).map(PathBuf::from);
-    Places {
+    ClientFolders {
         home: environment.home_folder.clone(),
         settings: environment.settings_folder.clone(),
         claude_code: named("CLAUDE_CONFIG_DIR"),

@@ -72,13 +72,13 @@ pub(super) fn answer(
     environment: &Environment,
 ) -> Option<ExitCode> {
     environment.variables.get(COMPLETING)?;
-    let typed = Typed {
+    let context = CompletionContext {
         flags: flags(arguments),
         environment: environment.clone(),
     };
-    let typed = Arc::new(typed);
+    let context = Arc::new(context);
     let folder = environment.current_folder.as_deref();
-    let answered = CompleteEnv::with_factory(|| with_values(command(), &typed))
+    let answered = CompleteEnv::with_factory(|| with_values(command(), &context))
         .var(COMPLETING)
         .try_complete(arguments.to_vec(), folder);
     Some(match answered {
@@ -88,12 +88,12 @@ pub(super) fn answer(
 }
 
 /// Whose data completes the words.
-struct Typed {
+struct CompletionContext {
     flags: Flags,
     environment: Environment,
 }
 
-/// The folders among the words typed so far.
+/// The folders among the words context so far.
 fn flags(arguments: &[OsString]) -> Flags {
     let value = |flag: &str| {
         let words = arguments.iter().filter_map(|word| word.to_str());
@@ -149,10 +149,10 @@ const VALUES: [(&[&str], &str, Values); 21] = [
     (&["procedure", "approve"], "execution", Values::Executions),
 ];
 
-fn with_values(mut command: Command, typed: &Arc<Typed>) -> Command {
+fn with_values(mut command: Command, context: &Arc<CompletionContext>) -> Command {
     for (path, argument, values) in VALUES {
-        let typed = typed.clone();
-        let complete = move |current: &OsStr| candidates(values, current, &typed);
+        let context = context.clone();
+        let complete = move |current: &OsStr| candidates(values, current, &context);
         command = with_value(command, path, argument, ArgValueCompleter::new(complete));
     }
     command
@@ -177,9 +177,15 @@ fn with_value(
 }
 
 /// The candidates that begin with `current`; none if Mimo cannot be asked.
-fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionCandidate> {
+fn candidates(
+    values: Values,
+    current: &OsStr,
+    context: &CompletionContext,
+) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
-    let all = all(values, &current, typed).unwrap_or_default().into_iter();
+    let all = all(values, &current, context)
+        .unwrap_or_default()
+        .into_iter();
     let fitting = all.filter(|(name, _)| name.starts_with(&*current));
     let candidate = |(name, about): (String, String)| {
         let about = printable::line(&about).chars().take(60).collect::<String>();
@@ -191,8 +197,12 @@ fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionC
 
 /// Names or ids, each with its description; for projects, those that may match
 /// `current`.
-fn all(values: Values, current: &str, typed: &Typed) -> Result<Vec<(String, String)>> {
-    let config = Config::load(&typed.flags, &typed.environment)?;
+fn all(
+    values: Values,
+    current: &str,
+    context: &CompletionContext,
+) -> Result<Vec<(String, String)>> {
+    let config = Config::load(&context.flags, &context.environment)?;
     let clock = Arc::new(UserClock::default());
     if let Values::Skills = values {
         let names = manifest::names(&config.skills.manifest).unwrap_or_default();

@@ -30,7 +30,7 @@ pub(super) struct Arguments {}
 
 /// The response: `latest.json` of a release.
 #[derive(Deserialize)]
-struct Latest {
+struct LatestRelease {
     version: String,
     /// Newest first.
     #[serde(default)]
@@ -102,9 +102,9 @@ pub(super) fn run(config: &Config, environment: &Environment, output: &Output) -
 }
 
 /// The releases at `url`. An error is a predicate of the address.
-fn ask(url: &str) -> Result<Latest, String> {
+fn ask(url: &str) -> Result<LatestRelease, String> {
     let body = endpoint::fetch(url)?;
-    let latest: Latest = serde_json::from_slice(&body)
+    let latest: LatestRelease = serde_json::from_slice(&body)
         .map_err(|_| "answered something that is not a list of releases".to_owned())?;
     // A version becomes part of commands that a person copies.
     match parts(&latest.version) {

@@ -4,21 +4,21 @@
 /// The lines that two texts both begin with, those that differ, and those that
 /// both end with. Common lines are the older text's, whose line ends they keep.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Difference<'a> {
+pub(crate) struct LineDiff<'a> {
     pub(crate) before: Vec<&'a str>,
     pub(crate) removed: Vec<&'a str>,
     pub(crate) added: Vec<&'a str>,
     pub(crate) after: Vec<&'a str>,
 }
 
-pub(crate) fn difference<'a>(old: &'a str, new: &'a str) -> Difference<'a> {
+pub(crate) fn difference<'a>(old: &'a str, new: &'a str) -> LineDiff<'a> {
     let (old, new) = (lines(old), lines(new));
     let same = |pair: &(&&str, &&str)| bare(pair.0) == bare(pair.1);
     let first = old.iter().zip(&new).take_while(same).count();
     let (old_rest, new_rest) = (&old[first..], &new[first..]);
     let backwards = old_rest.iter().rev().zip(new_rest.iter().rev());
     let last = backwards.take_while(same).count();
-    Difference {
+    LineDiff {
         before: old[..first].to_vec(),
         removed: old_rest[..old_rest.len() - last].to_vec(),
         added: new_rest[..new_rest.len() - last].to_vec(),

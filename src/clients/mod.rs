@@ -58,7 +58,7 @@ pub(crate) enum Client {
 
 /// The folders that clients keep their settings under.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct ClientFolders {
     pub(crate) home: Option<PathBuf>,
     /// Where this platform keeps programs' settings.
     pub(crate) settings: Option<PathBuf>,
@@ -76,25 +76,25 @@ pub(crate) struct Places {
 
 /// The format of a client's settings.
 #[derive(Clone, Copy)]
-enum Form {
+enum FileFormat {
     /// JSON, perhaps with comments: the key that holds the servers.
     Json {
         servers: &'static str,
     },
     /// TOML, under `mcp_servers`.
     Toml,
-    Yaml(yaml::Form),
+    Yaml(yaml::Layout),
 }
 
 /// Continue's settings.
-const CONTINUE: yaml::Form = yaml::Form {
+const CONTINUE: yaml::Layout = yaml::Layout {
     servers: "mcpServers",
     is_list: true,
     head: "name: Local Config\nversion: 1.0.0\nschema: v1\n",
 };
 
 /// Goose's settings.
-const GOOSE: yaml::Form = yaml::Form {
+const GOOSE: yaml::Layout = yaml::Layout {
     servers: "extensions",
     is_list: false,
     head: "",
@@ -149,7 +149,7 @@ impl Client {
     }
 
     /// The settings of the whole account; `None` where it has no folder for them.
-    pub(crate) fn settings(self, places: &Places) -> Option<PathBuf> {
+    pub(crate) fn settings(self, places: &ClientFolders) -> Option<PathBuf> {
         let home = |path: &str| places.home.as_ref().map(|home| home.join(path));
         let settings = |path: &str| places.settings.as_ref().map(|folder| folder.join(path));
         match self {
@@ -191,7 +191,7 @@ impl Client {
 
     /// Whether this account seems to have the client: its settings, or a folder of its own
     /// for them.
-    pub(crate) fn is_found(self, places: &Places) -> bool {
+    pub(crate) fn is_found(self, places: &ClientFolders) -> bool {
         let home = places.home.as_deref();
         if self == Client::ClaudeCode && home.is_some_and(|home| home.join(".claude").is_dir()) {
             return true;
@@ -230,17 +230,17 @@ impl Client {
         Some(folder.join(inside))
     }
 
-    fn form(self) -> Form {
+    fn form(self) -> FileFormat {
         let servers = match self {
             Client::VsCode | Client::VsCodeInsiders => "servers",
             Client::Zed => "context_servers",
             Client::OpenCode => "mcp",
-            Client::Codex => return Form::Toml,
-            Client::Continue => return Form::Yaml(CONTINUE),
-            Client::Goose => return Form::Yaml(GOOSE),
+            Client::Codex => return FileFormat::Toml,
+            Client::Continue => return FileFormat::Yaml(CONTINUE),
+            Client::Goose => return FileFormat::Yaml(GOOSE),
             _ => "mcpServers",
         };
-        Form::Json { servers }
+        FileFormat::Json { servers }
     }
 
     /// The way in which its settings name a variable of the environment within a
@@ -352,9 +352,9 @@ impl Client {
 
     pub(crate) fn find(self, text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
         match self.form() {
-            Form::Json { servers } => json::find(text, servers),
-            Form::Toml => toml::find(text),
-            Form::Yaml(form) => yaml::find(text, form),
+            FileFormat::Json { servers } => json::find(text, servers),
+            FileFormat::Toml => toml::find(text),
+            FileFormat::Yaml(form) => yaml::find(text, form),
         }
     }
 
@@ -365,18 +365,18 @@ impl Client {
             return Ok(text.to_owned());
         };
         match self.form() {
-            Form::Json { servers } => json::put(text, servers, &keys),
-            Form::Toml => toml::put(text, &keys),
-            Form::Yaml(form) => yaml::put(text, form, &keys),
+            FileFormat::Json { servers } => json::put(text, servers, &keys),
+            FileFormat::Toml => toml::put(text, &keys),
+            FileFormat::Yaml(form) => yaml::put(text, form, &keys),
         }
     }
 
     /// `text` without the entry; unchanged where there is none.
     pub(crate) fn take_out(self, text: &str) -> Result<String, Diagnostic> {
         match self.form() {
-            Form::Json { servers } => json::take_out(text, servers),
-            Form::Toml => toml::take_out(text),
-            Form::Yaml(form) => yaml::take_out(text, form),
+            FileFormat::Json { servers } => json::take_out(text, servers),
+            FileFormat::Toml => toml::take_out(text),
+            FileFormat::Yaml(form) => yaml::take_out(text, form),
         }
     }
 
@@ -384,8 +384,8 @@ impl Client {
     /// of projects.
     pub(crate) fn maps(self, text: &str) -> Result<Vec<Vec<String>>, Diagnostic> {
         let servers = match self.form() {
-            Form::Json { servers } => servers.to_owned(),
-            Form::Toml | Form::Yaml(_) => return Ok(vec![Vec::new()]),
+            FileFormat::Json { servers } => servers.to_owned(),
+            FileFormat::Toml | FileFormat::Yaml(_) => return Ok(vec![Vec::new()]),
         };
         let mut maps = vec![vec![servers.clone()]];
         if self == Client::ClaudeCode {
@@ -405,9 +405,9 @@ impl Client {
         map: &[String],
     ) -> Result<Vec<(String, Value)>, Diagnostic> {
         let mut servers = match self.form() {
-            Form::Json { .. } => json::servers(text, map)?,
-            Form::Toml => toml::servers(text)?,
-            Form::Yaml(form) => yaml::servers(text, form)?,
+            FileFormat::Json { .. } => json::servers(text, map)?,
+            FileFormat::Toml => toml::servers(text)?,
+            FileFormat::Yaml(form) => yaml::servers(text, form)?,
         };
         servers.retain(|(name, _)| name != ENTRY);
         Ok(servers)
@@ -421,9 +421,9 @@ impl Client {
         names: &[String],
     ) -> Result<String, Diagnostic> {
         match self.form() {
-            Form::Json { .. } => json::without(text, map, names),
-            Form::Toml => toml::without(text, names),
-            Form::Yaml(form) => yaml::without(text, form, names),
+            FileFormat::Json { .. } => json::without(text, map, names),
+            FileFormat::Toml => toml::without(text, names),
+            FileFormat::Yaml(form) => yaml::without(text, form, names),
         }
     }
 
@@ -435,9 +435,9 @@ impl Client {
         servers: &[(String, Value)],
     ) -> Result<String, Diagnostic> {
         match self.form() {
-            Form::Json { .. } => json::put_back(text, map, servers),
-            Form::Toml => toml::put_back(text, servers),
-            Form::Yaml(form) => yaml::put_back(text, form, servers),
+            FileFormat::Json { .. } => json::put_back(text, map, servers),
+            FileFormat::Toml => toml::put_back(text, servers),
+            FileFormat::Yaml(form) => yaml::put_back(text, form, servers),
         }
     }
 

@@ -15,7 +15,7 @@ use tree::{Kind, Node, parse};
 
 /// Where a file has its servers.
 #[derive(Clone, Copy)]
-pub(super) struct Form {
+pub(super) struct Layout {
     /// The key of the whole that holds them.
     pub(super) servers: &'static str,
     /// They are a list of maps with a `name` each, not a map by name.
@@ -25,7 +25,7 @@ pub(super) struct Form {
 }
 
 /// See `Client::find`.
-pub(super) fn find(text: &str, form: Form) -> Result<Option<FoundEntry>, Diagnostic> {
+pub(super) fn find(text: &str, form: Layout) -> Result<Option<FoundEntry>, Diagnostic> {
     let root = parse(text)?;
     let Some(node) = entry_in(root.as_ref(), form, ENTRY)? else {
         return Ok(None);
@@ -53,7 +53,7 @@ pub(super) fn find(text: &str, form: Form) -> Result<Option<FoundEntry>, Diagnos
 }
 
 /// See `Client::put`.
-pub(super) fn put(text: &str, form: Form, keys: &Keys) -> Result<String, Diagnostic> {
+pub(super) fn put(text: &str, form: Layout, keys: &Keys) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     let Some(found) = entry_in(root.as_ref(), form, ENTRY)? else {
         let keys = keys
@@ -82,12 +82,12 @@ pub(super) fn put(text: &str, form: Form, keys: &Keys) -> Result<String, Diagnos
 }
 
 /// See `Client::take_out`.
-pub(super) fn take_out(text: &str, form: Form) -> Result<String, Diagnostic> {
+pub(super) fn take_out(text: &str, form: Layout) -> Result<String, Diagnostic> {
     without(text, form, &[ENTRY.to_owned()])
 }
 
 /// The servers that are programs or addresses: Goose keeps its own parts besides them.
-pub(super) fn servers(text: &str, form: Form) -> Result<Vec<(String, Json)>, Diagnostic> {
+pub(super) fn servers(text: &str, form: Layout) -> Result<Vec<(String, Json)>, Diagnostic> {
     let mut all = named(parse(text)?.as_ref(), form)?;
     all.retain(|(_, server)| {
         let leads = |key: &str| server.get(key).is_some();
@@ -96,7 +96,7 @@ pub(super) fn servers(text: &str, form: Form) -> Result<Vec<(String, Json)>, Dia
     Ok(all)
 }
 
-pub(super) fn without(text: &str, form: Form, names: &[String]) -> Result<String, Diagnostic> {
+pub(super) fn without(text: &str, form: Layout, names: &[String]) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     let Some((key, value)) = servers_in(root.as_ref(), form)? else {
         return Ok(text.to_owned());
@@ -156,7 +156,7 @@ pub(super) fn without(text: &str, form: Form, names: &[String]) -> Result<String
 /// `text` with servers that it lacks.
 pub(super) fn put_back(
     text: &str,
-    form: Form,
+    form: Layout,
     more: &[(String, Json)],
 ) -> Result<String, Diagnostic> {
     let root = parse(text)?;
@@ -221,13 +221,13 @@ pub(super) fn put_back(
 }
 
 /// The key of the servers, and what it holds.
-fn servers_in(root: Option<&Node>, form: Form) -> Result<Option<&(Node, Node)>, Diagnostic> {
+fn servers_in(root: Option<&Node>, form: Layout) -> Result<Option<&(Node, Node)>, Diagnostic> {
     root.map_or(Ok(None), |root| root.pair(form.servers))
 }
 
 fn entry_in<'a>(
     root: Option<&'a Node>,
-    form: Form,
+    form: Layout,
     name: &str,
 ) -> Result<Option<&'a Node>, Diagnostic> {
     let Some((_, value)) = servers_in(root, form)? else {
@@ -250,7 +250,7 @@ fn entry_in<'a>(
 }
 
 /// The servers by name.
-fn named(root: Option<&Node>, form: Form) -> Result<Vec<(String, Json)>, Diagnostic> {
+fn named(root: Option<&Node>, form: Layout) -> Result<Vec<(String, Json)>, Diagnostic> {
     let Some((_, value)) = servers_in(root, form)? else {
         return Ok(Vec::new());
     };
@@ -276,7 +276,7 @@ fn name_of(item: &Node) -> Option<String> {
 }
 
 /// All of `text` but the servers `names`.
-fn remainder(text: &str, form: Form, names: &[&str]) -> Result<Json, Diagnostic> {
+fn remainder(text: &str, form: Layout, names: &[&str]) -> Result<Json, Diagnostic> {
     let mut all = parse(text)?.map(|root| root.json()).unwrap_or_default();
     let is_ours = |name: Option<&str>| name.is_some_and(|name| names.contains(&name));
     let Some(whole) = all.as_object_mut() else {
@@ -309,7 +309,7 @@ fn check(is_as_meant: bool) -> Result<(), Diagnostic> {
     }
 }
 
-fn no_servers(form: Form) -> Diagnostic {
+fn no_servers(form: Layout) -> Diagnostic {
     let kind = if form.is_list { "a list" } else { "a map" };
     mistake("", format!("{:?} is not {kind} of servers", form.servers))
 }
@@ -346,7 +346,7 @@ fn merge(now: &mut Json, key: &str, wanted: &Json) {
 }
 
 /// Servers as one value.
-fn whole(servers: &[(String, Json)], form: Form) -> Json {
+fn whole(servers: &[(String, Json)], form: Layout) -> Json {
     match form.is_list {
         true => servers
             .iter()
@@ -366,7 +366,7 @@ fn item(name: &str, server: &Json) -> Json {
 }
 
 /// Servers as lines, one for each key.
-fn block(servers: &[(String, Json)], form: Form, indent: usize) -> String {
+fn block(servers: &[(String, Json)], form: Layout, indent: usize) -> String {
     let mut lines = String::new();
     let margin = " ".repeat(indent);
     for (name, server) in servers {

@@ -12,7 +12,7 @@ pub(crate) type FileId = (u64, u64);
 
 /// The home folders of the machine's accounts.
 #[derive(Default)]
-pub(crate) struct Homes {
+pub(crate) struct HomeFolders {
     /// Of this account.
     pub(crate) own: Vec<std::path::PathBuf>,
     /// Of root and of other people.

@@ -14,7 +14,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{AccessFlags, User, access, getegid, geteuid};
 
-use super::{FileId, Homes};
+use super::{FileId, HomeFolders};
 
 /// Options whose new files only their owner may read and write.
 pub(crate) fn private_options() -> OpenOptions {
@@ -198,11 +198,11 @@ pub(crate) fn why_others_can_change(found: &Metadata, root_groups: &[u32]) -> Op
 }
 
 /// The home folders of the machine's accounts.
-pub(crate) fn homes() -> Homes {
+pub(crate) fn homes() -> HomeFolders {
     // The range of people's accounts: useradd's defaults.
     const PEOPLE: std::ops::Range<u32> = 1_000..60_000;
     let us = geteuid().as_raw();
-    let mut homes = Homes::default();
+    let mut homes = HomeFolders::default();
     for line in std::fs::read_to_string("/etc/passwd")
         .unwrap_or_default()
         .lines()

@@ -14,7 +14,7 @@ use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
 use winapi_util::Handle;
 use winapi_util::file::information;
 
-use super::{FileId, Homes};
+use super::{FileId, HomeFolders};
 
 /// Options for new files, which are as private as their folder.
 pub(crate) fn private_options() -> OpenOptions {
@@ -147,8 +147,8 @@ pub(crate) fn why_others_can_change(_found: &Metadata, _root_groups: &[u32]) -> 
 }
 
 /// None: only the grants of skills ask, and no skill runs here.
-pub(crate) fn homes() -> Homes {
-    Homes::default()
+pub(crate) fn homes() -> HomeFolders {
+    HomeFolders::default()
 }
 
 /// None: the home folder does not come from a variable here.

@@ -26,7 +26,7 @@ pub(super) struct Arguments {}
 
 /// A group of counts.
 #[derive(Default)]
-struct Sum {
+struct CountGroup {
     active: u64,
     superseded: u64,
     archived: u64,
@@ -34,7 +34,7 @@ struct Sum {
     bytes: u64,
 }
 
-impl Sum {
+impl CountGroup {
     fn add(&mut self, group: &Group) {
         self.active += group.active;
         self.superseded += group.superseded;
@@ -74,9 +74,9 @@ pub(super) fn run(
     let memories = app::memories(config, clock)?;
     let inventory = app::run(memories.inventory())?;
     let last = app::run(memories.last_cleanup())?;
-    let mut all = Sum::default();
-    let mut projects: BTreeMap<&str, Sum> = BTreeMap::new();
-    let mut categories: BTreeMap<&str, Sum> = BTreeMap::new();
+    let mut all = CountGroup::default();
+    let mut projects: BTreeMap<&str, CountGroup> = BTreeMap::new();
+    let mut categories: BTreeMap<&str, CountGroup> = BTreeMap::new();
     let reach = config.grants().reach;
     let readable = |group: &&Group| reach.can_read(&group.project);
     for group in inventory.groups.iter().filter(readable) {
@@ -88,7 +88,7 @@ pub(super) fn run(
             .add(group);
     }
     if output.json {
-        let each = |sums: &BTreeMap<&str, Sum>| -> Value {
+        let each = |sums: &BTreeMap<&str, CountGroup>| -> Value {
             let sums = sums.iter().map(|(name, sum)| (*name, sum.document()));
             sums.collect::<BTreeMap<_, _>>().into_iter().collect()
         };

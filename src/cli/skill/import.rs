@@ -58,7 +58,7 @@ enum State {
     Refused,
 }
 
-struct Judged {
+struct ImportedServer {
     key: String,
     state: State,
     /// Its permissions, or the reason why it is refused.
@@ -71,7 +71,7 @@ struct Judged {
 pub(in crate::cli) struct Imported {
     manifest: PathBuf,
     dry_run: bool,
-    servers: Vec<Judged>,
+    servers: Vec<ImportedServer>,
 }
 
 pub(super) fn run(
@@ -120,34 +120,34 @@ pub(in crate::cli) fn import(
     let report = |refusals: Vec<Refusal>| report_refusals(path, &refusals, output);
     let before = file::read(path).map_err(|refusal| report(vec![refusal]))?;
     let rules = app::skill_rules(config);
-    let (mut bytes, mut judged) = (before.clone(), Vec::new());
+    let (mut bytes, mut imported) = (before.clone(), Vec::new());
     for (key, entry) in servers {
-        judged.push(take(&mut bytes, key, entry, &rules).map_err(report)?);
+        imported.push(take(&mut bytes, key, entry, &rules).map_err(report)?);
     }
     if !dry_run && !later {
-        install_all(&mut judged, &mut bytes, config, output)?;
+        install_all(&mut imported, &mut bytes, config, output)?;
     }
-    let is_new = |each: &Judged| matches!(each.state, State::Added | State::Waiting);
-    if let Some(bytes) = bytes.filter(|_| !dry_run && judged.iter().any(is_new)) {
+    let is_new = |each: &ImportedServer| matches!(each.state, State::Added | State::Waiting);
+    if let Some(bytes) = bytes.filter(|_| !dry_run && imported.iter().any(is_new)) {
         edit::write(config, &bytes)?;
     }
     Ok(Imported {
         manifest: path.clone(),
         dry_run,
-        servers: judged,
+        servers: imported,
     })
 }
 
 /// Installs packages. A server whose package cannot be installed is removed from the
 /// manifest `bytes`: it may still work in its client.
 fn install_all(
-    judged: &mut [Judged],
+    imported: &mut [ImportedServer],
     bytes: &mut Option<Vec<u8>>,
     config: &Config,
     output: &Output,
 ) -> Result<()> {
     let installer = app::installer(config);
-    for each in judged {
+    for each in imported {
         let Some(spec) = each.spec.take().filter(|spec| spec.package.is_some()) else {
             continue;
         };
@@ -171,25 +171,25 @@ fn take(
     key: String,
     entry: Node,
     rules: &Rules,
-) -> Result<Judged, Vec<Refusal>> {
-    let mut judged = Judged {
+) -> Result<ImportedServer, Vec<Refusal>> {
+    let mut server = ImportedServer {
         key,
         state: State::Refused,
         lines: Vec::new(),
         errors: Vec::new(),
         spec: None,
     };
-    let key = judged.key.as_str();
+    let key = server.key.as_str();
     if let Some(there) = manifest::edit::find(bytes.as_deref(), key)? {
         let line = match there.value() == entry.value() {
             true => {
-                judged.state = State::Present;
+                server.state = State::Present;
                 "skills.json has it already"
             }
             false => "skills.json has another skill of that name; next: rename one of the two",
         };
-        judged.lines.push(line.to_owned());
-        return Ok(judged);
+        server.lines.push(line.to_owned());
+        return Ok(server);
     }
     let known = match bytes.as_deref() {
         Some(bytes) => manifest::check(bytes, rules)?,
@@ -199,42 +199,42 @@ fn take(
         Ok(changed) => changed,
         Err(Refused::File(refusals)) => return Err(refusals),
         Err(Refused::Name(failure)) => {
-            judged.lines.push(failure.to_string());
-            return Ok(judged);
+            server.lines.push(failure.to_string());
+            return Ok(server);
         }
     };
     match newly_refused(&known, &changed, rules) {
         Ok(manifest) => {
-            judged.state = State::Added;
+            server.state = State::Added;
             // A disabled entry may be one that is not checked.
             let skill = manifest.skills.into_iter().find(|skill| skill.key == key);
             if let Some(skill) = skill {
                 if skill.spec.name.as_str() != key {
-                    judged
+                    server
                         .lines
                         .push(format!("its name is {}", skill.spec.name));
                 }
                 if skill.disabled {
                     let line = format!("disabled; `mimo skill enable {}`", skill.spec.name);
-                    judged.lines.push(line);
+                    server.lines.push(line);
                 }
-                judged.lines.extend(skill.notes);
-                judged.spec = Some(skill.spec).filter(|_| !skill.disabled);
+                server.lines.extend(skill.notes);
+                server.spec = Some(skill.spec).filter(|_| !skill.disabled);
             }
         }
         Err(refusals) => {
             if newly_refused(&known, &changed, &with_variables(&entry, rules)).is_ok() {
-                judged.state = State::Waiting;
+                server.state = State::Waiting;
             }
             let line = |refusal: &Refusal| format!("{refusal}; next: {}", refusal.fix);
-            judged.lines.extend(refusals.iter().map(line));
-            judged.errors = refusals;
+            server.lines.extend(refusals.iter().map(line));
+            server.errors = refusals;
         }
     }
-    if judged.state != State::Refused {
+    if server.state != State::Refused {
         *bytes = Some(changed);
     }
-    Ok(judged)
+    Ok(server)
 }
 
 /// The manifest `changed`, or why an entry in it is refused that was not before.
@@ -353,7 +353,8 @@ impl Imported {
     /// The key of each server that the manifest has now, so that its client no longer
     /// needs it; `None` for each refused one.
     pub(in crate::cli) fn taken(&self) -> Vec<Option<String>> {
-        let taken = |each: &Judged| (each.state != State::Refused).then(|| each.key.clone());
+        let taken =
+            |each: &ImportedServer| (each.state != State::Refused).then(|| each.key.clone());
         self.servers.iter().map(taken).collect()
     }
 
@@ -365,7 +366,7 @@ impl Imported {
     }
 
     pub(in crate::cli) fn document(&self) -> Value {
-        let server = |each: &Judged| {
+        let server = |each: &ImportedServer| {
             json!({
                 "key": each.key,
                 "state": each.state.name(),

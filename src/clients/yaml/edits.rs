@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value as Json;
 
 use super::tree::{Kind, Node};
-use super::{Form, block, check, whole};
+use super::{Layout, block, check, whole};
 use crate::clients::entry::is_switch;
 use crate::clients::lines::with_ends_of;
 use crate::diagnostics::Diagnostic;
@@ -126,7 +126,7 @@ impl<'a> Edits<'a> {
         first: Option<usize>,
         is_flow: bool,
         more: &[(String, Json)],
-        form: Form,
+        form: Layout,
     ) -> Result<(), Diagnostic> {
         match first.filter(|_| !is_flow) {
             Some(first) => {
