@@ -25,7 +25,7 @@ use crate::meter::calls::{self as metrics, Outcome};
 use crate::tools::listed::listed;
 use crate::tools::profile::Profile;
 use crate::tools::schema::Schema;
-use crate::tools::skills::{self, AutoChoice, Exposed, Load, Skills, Target};
+use crate::tools::skills::{self, AutoChoice, ExposedTools, Load, Skills, Target};
 use crate::tools::{Context, Reply, ReplyFuture, Tool, legacy};
 
 /// The tools by name, and the bounds on their calls.
@@ -139,7 +139,7 @@ impl Dispatch {
     /// session's `choice`.
     pub(crate) fn definitions(
         &self,
-        exposed: Option<&Exposed>,
+        exposed: Option<&ExposedTools>,
         choice: &mut AutoChoice,
         grants: &ToolGrants,
     ) -> Vec<Arc<RawValue>> {

@@ -30,7 +30,7 @@ pub(super) struct Vocabulary {
 
 /// The best segmentation of a prefix of a word.
 #[derive(Clone, Copy)]
-struct Cut {
+struct Segmentation {
     score: f32,
     /// The start of its last piece.
     start: usize,
@@ -109,8 +109,8 @@ impl Vocabulary {
         out
     }
 
-    fn cut(&self, word: &str, cuts: &mut Vec<Cut>, out: &mut Vec<Token>) {
-        let unreached = Cut {
+    fn cut(&self, word: &str, cuts: &mut Vec<Segmentation>, out: &mut Vec<Token>) {
+        let unreached = Segmentation {
             score: f32::NEG_INFINITY,
             start: 0,
             piece: self.unknown,
@@ -122,7 +122,7 @@ impl Vocabulary {
             let score = cuts[start].score;
             let mut offer = |end: usize, piece: u32, gain: f32| {
                 if score + gain > cuts[end].score {
-                    cuts[end] = Cut {
+                    cuts[end] = Segmentation {
                         score: score + gain,
                         start,
                         piece,
@@ -143,7 +143,7 @@ impl Vocabulary {
         let first = out.len();
         let mut end = word.len();
         while end > 0 {
-            let Cut { start, piece, .. } = cuts[end];
+            let Segmentation { start, piece, .. } = cuts[end];
             let begins_word = start == 0 || word[start..].starts_with(is_word_alone);
             let token = Token {
                 id: piece,

@@ -12,5 +12,5 @@ mod text;
 
 pub use self::grant::{Grant, GrantWords, ProjectGrant, Scopes};
 pub use self::key::{FormerText, Key, KeyState};
-pub use self::ring::{KeyRing, Refusal, Unusable};
+pub use self::ring::{KeyRing, Refusal, UnusableKey};
 pub use self::text::{KeyHash, KeyId, KeyText};

@@ -18,7 +18,7 @@ use crate::limits::{KEY_CHOSEN_BYTES_MIN, KEY_TOUCH_SECONDS_MIN};
 use crate::secret::Secret;
 
 /// The id and the name of the key in the environment.
-const CHOSEN: &str = "MIMO_API_KEY";
+const ENVIRONMENT_KEY: &str = "MIMO_API_KEY";
 
 /// Why a request's credentials were refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub enum Refusal {
     Malformed,
     /// The key does not exist or is no longer usable; which of these is for the audit
     /// log only.
-    Invalid(Option<Unusable>),
+    Invalid(Option<UnusableKey>),
 }
 
 /// The key, if the text was right but no longer valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableKey {
     pub id: KeyId,
     /// Expired for a former text whose overlap is over, too.
     pub state: KeyState,
@@ -134,16 +134,16 @@ impl KeyRing {
 
     /// Adds the key in `MIMO_API_KEY`, which may have any form: it reads and writes all
     /// projects. Fails if it is short enough to be guessed.
-    pub fn with_chosen(self, text: &Secret) -> Result<KeyRing, Failure> {
+    pub fn with_environment_key(self, text: &Secret) -> Result<KeyRing, Failure> {
         let text = text.reveal().as_bytes();
         if text.len() < KEY_CHOSEN_BYTES_MIN {
-            let why = format!("{CHOSEN} has fewer than {KEY_CHOSEN_BYTES_MIN} characters");
+            let why = format!("{ENVIRONMENT_KEY} has fewer than {KEY_CHOSEN_BYTES_MIN} characters");
             return Err(Failure::invalid("", why)
                 .hint("unset it and make a key with `mimo keys generate --name NAME`"));
         }
         let key = Key {
-            id: KeyId::stored(CHOSEN),
-            name: CHOSEN.to_owned(),
+            id: KeyId::stored(ENVIRONMENT_KEY),
+            name: ENVIRONMENT_KEY.to_owned(),
             hash: KeyHash::of(text),
             former: None,
             grant: Grant {
@@ -201,7 +201,7 @@ impl KeyRing {
         };
         match state.is_usable() {
             true => Ok(key.clone()),
-            false => Err(Refusal::Invalid(Some(Unusable {
+            false => Err(Refusal::Invalid(Some(UnusableKey {
                 id: key.id.clone(),
                 state,
             }))),

@@ -150,7 +150,7 @@ fn a_use_is_recorded_once_a_minute() {
 fn a_chosen_key_reads_and_writes_whatever_its_form() {
     let chosen = "correct horse battery staple 1234";
     let world = World::new();
-    let ring = world.ring.with_chosen(&Secret::new(chosen));
+    let ring = world.ring.with_environment_key(&Secret::new(chosen));
     let world = World {
         ring: ring.expect("long enough"),
         ..world
@@ -165,7 +165,8 @@ fn a_chosen_key_reads_and_writes_whatever_its_form() {
     let wrong = world.present("correct horse battery staple 1235");
     assert_eq!(wrong, Err(Refusal::Malformed));
     assert_eq!(world.ring.touch_due(&found.id), None);
-    let short = KeyRing::new(world.clock.clone()).with_chosen(&Secret::new("a".repeat(31)));
+    let short =
+        KeyRing::new(world.clock.clone()).with_environment_key(&Secret::new("a".repeat(31)));
     let failure = short.err().expect("refused");
     assert!(failure.message.contains("fewer than 32"), "{failure}");
 }

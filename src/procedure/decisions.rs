@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Procedures;
 use super::journal::{Decision, Entry, Event};
-use super::machine::{Machine, Next, Work};
+use super::machine::{EvaluatedAction, Machine, Next};
 use super::view;
 use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
@@ -95,8 +95,8 @@ impl Procedures {
 fn running_child(machine: &Machine) -> Option<String> {
     match machine.next() {
         Next::Await(task, started) if !started.interrupted => match &task.work {
-            Work::Procedure { .. } => Some(machine.child(started.step)),
-            Work::Revert { execution } => Some(execution.clone()),
+            EvaluatedAction::Procedure { .. } => Some(machine.child(started.step)),
+            EvaluatedAction::Revert { execution } => Some(execution.clone()),
             _ => None,
         },
         _ => None,

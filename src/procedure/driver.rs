@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
 use super::journal::{ActionError, ActionOutcome, Entry, Event, SideEffects, StopReason};
-use super::machine::{Machine, Next, StepStart, Task, Work, later};
+use super::machine::{EvaluatedAction, Machine, Next, StepStart, Task, later};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
@@ -132,7 +132,7 @@ impl<'a> Driver<'a> {
             }
             let started = match started {
                 // A tool call from before this Mimo claimed it: its outcome is unknown.
-                Some(started) if matches!(task.work, Work::Tool { .. }) => {
+                Some(started) if matches!(task.work, EvaluatedAction::Tool { .. }) => {
                     if !may_repeat(started) {
                         self.record(Event::StepInterrupted { step: started.step })?;
                         continue;
@@ -154,7 +154,7 @@ impl<'a> Driver<'a> {
                     }
                 }
             };
-            if matches!(task.work, Work::Approval { .. }) {
+            if matches!(task.work, EvaluatedAction::Approval { .. }) {
                 continue;
             }
             match self.perform(&task, started).await? {
@@ -314,7 +314,7 @@ impl<'a> Driver<'a> {
 
     async fn record_intent(&mut self, task: &Task) -> Result<Option<StepStart>, Failure> {
         let effects = match &task.work {
-            Work::Tool {
+            EvaluatedAction::Tool {
                 name, idempotent, ..
             } => {
                 let known = self
@@ -331,13 +331,16 @@ impl<'a> Driver<'a> {
             }
             // Their own journal or the clock shows how far these are.
             _ => SideEffects {
-                read_only: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
+                read_only: !matches!(
+                    task.work,
+                    EvaluatedAction::Procedure { .. } | EvaluatedAction::Revert { .. }
+                ),
                 idempotent: true,
             },
         };
         let step = self.machine.next_step();
         self.record(Event::StepStarted { step, effects })?;
-        if matches!(task.work, Work::Approval { .. }) {
+        if matches!(task.work, EvaluatedAction::Approval { .. }) {
             // Parking writes it in the same transaction.
             return Ok(self.started());
         }

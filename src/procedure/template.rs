@@ -116,7 +116,7 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
             let compiled = environment
                 .template_from_str(source)
                 .map_err(template_error)?;
-            let mut written = Bounded(Vec::new());
+            let mut written = BoundedWriter(Vec::new());
             match compiled.render_captured_to(scope, &mut written) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WriteFailure => return Err(too_long()),
@@ -296,9 +296,9 @@ fn new_environment(undefined: UndefinedBehavior) -> Environment<'static> {
 }
 
 /// Refuses more output than the limit.
-struct Bounded(Vec<u8>);
+struct BoundedWriter(Vec<u8>);
 
-impl std::io::Write for Bounded {
+impl std::io::Write for BoundedWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if self.0.len() + bytes.len() > limits::TEMPLATE_OUTPUT_BYTES_MAX {
             return Err(std::io::ErrorKind::FileTooLarge.into());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::definition::Definition;
 use super::journal::{Entry, Event};
-use super::machine::{ActionRecord, Ending, Machine, Next, Task, Work};
+use super::machine::{ActionRecord, Ending, EvaluatedAction, Machine, Next, Task};
 use super::secrets::{self, Secrets};
 use crate::clock::Timestamp;
 use crate::limits;
@@ -114,7 +114,7 @@ fn interruption(task: &Task, takeovers: u32) -> String {
 
 fn message(task: &Task) -> &str {
     match &task.work {
-        Work::Approval { message } => message,
+        EvaluatedAction::Approval { message } => message,
         _ => "",
     }
 }

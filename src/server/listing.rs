@@ -10,7 +10,7 @@ use crate::dispatch::Dispatch;
 use crate::failure::Failure;
 use crate::limits::LISTINGS_KEPT_MAX;
 use crate::tools::scope::without_shared;
-use crate::tools::skills::{AutoChoice, Exposed};
+use crate::tools::skills::{AutoChoice, ExposedTools};
 
 /// Cached lists by the callers' grants, newest last.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Listing {
     /// Whether the shared project may be written.
     writes_shared: bool,
     /// The skills' tools in the list.
-    exposed: Option<Arc<Exposed>>,
+    exposed: Option<Arc<ExposedTools>>,
     /// The session's choice before this list, and with it.
     choice: (AutoChoice, AutoChoice),
     tools: Arc<RawValue>,

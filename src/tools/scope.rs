@@ -14,7 +14,7 @@ use crate::store::NameStore;
 use crate::store::names::{NameKind, NamesQuery, SpelledKind, folded};
 
 /// The scope of a search.
-pub(crate) struct Covered<T> {
+pub(crate) struct SearchScope<T> {
     /// In all their spellings.
     pub(crate) names: Vec<T>,
     /// The names that do not exist, in a sentence.
@@ -27,11 +27,11 @@ pub(crate) async fn projects(
     reader: &ArgumentReader<'_>,
     names: &dyn NameStore,
     caller: &Caller,
-) -> Result<Covered<String>, Failure> {
+) -> Result<SearchScope<String>, Failure> {
     let named = reader.name("project")?;
     let wanted = match &named {
         Some(all) if all == "*" => {
-            return Ok(Covered {
+            return Ok(SearchScope {
                 names: Vec::new(),
                 unknown: None,
             });
@@ -45,14 +45,14 @@ pub(crate) async fn projects(
         // without other spellings.
         Err(failure) => {
             tracing::warn!(%failure, "projects are taken as they are spelled");
-            return Ok(Covered {
+            return Ok(SearchScope {
                 names: wanted,
                 unknown: None,
             });
         }
     };
     let own = folded(caller.project());
-    let mut covered = Covered {
+    let mut covered = SearchScope {
         names: Vec::new(),
         unknown: None,
     };
@@ -95,10 +95,10 @@ pub(crate) async fn tags(
     reader: &ArgumentReader<'_>,
     names: &dyn NameStore,
     caller: &Caller,
-) -> Result<Covered<Vec<String>>, Failure> {
+) -> Result<SearchScope<Vec<String>>, Failure> {
     let wanted = reader.names("tags", limits::MEMORY_TAGS_MAX)?;
     let wanted = wanted.unwrap_or_default();
-    let mut covered = Covered {
+    let mut covered = SearchScope {
         names: Vec::new(),
         unknown: None,
     };

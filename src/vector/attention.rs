@@ -22,7 +22,7 @@ pub struct AttentionBuffers {
 
 /// `out = a * b`: `[rows][depth]` times `[depth][columns]`, each matrix with
 /// the distance of its rows; `columns` is a multiple of 32.
-pub(super) struct Product {
+pub(super) struct MatMul {
     a: *const f32,
     a_stride: usize,
     b: *const f32,
@@ -61,7 +61,7 @@ pub(super) fn attend<L: Lanes>(
         }
         for first in (0..tokens).step_by(BLOCK) {
             let rows = BLOCK.min(tokens - first);
-            let scores = Product {
+            let scores = MatMul {
                 a: qkv[first * 3 * width + head..].as_ptr(),
                 a_stride: 3 * width,
                 b: buffers.keys.as_ptr(),
@@ -75,7 +75,7 @@ pub(super) fn attend<L: Lanes>(
             for row in buffers.scores.chunks_exact_mut(padded).take(rows) {
                 rows::softmax(lanes, row, tokens);
             }
-            let taken = Product {
+            let taken = MatMul {
                 a: buffers.scores.as_ptr(),
                 a_stride: padded,
                 b: buffers.values.as_ptr(),
@@ -94,7 +94,7 @@ pub(super) fn attend<L: Lanes>(
 #[inline(always)]
 pub(super) fn multiply<L: Lanes, const R: usize, const C: usize>(
     lanes: L,
-    job: &Product,
+    job: &MatMul,
     out: *mut f32,
 ) {
     for column in (0..job.columns).step_by(C * L::WIDTH) {
@@ -121,7 +121,7 @@ pub(super) fn multiply<L: Lanes, const R: usize, const C: usize>(
 #[inline(always)]
 unsafe fn tile<L: Lanes, const R: usize, const C: usize>(
     lanes: L,
-    job: &Product,
+    job: &MatMul,
     row: usize,
     column: usize,
     out: *mut f32,

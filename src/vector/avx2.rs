@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::attention::{self, Product};
+use super::attention::{self, MatMul};
 use super::dense::{self, Job};
 use super::lanes::Lanes;
 use super::scalar::Scalar;
@@ -226,7 +226,7 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
         }
     }
     #[inline(always)]
-    fn multiply(self, job: &Product, out: *mut f32) {
+    fn multiply(self, job: &MatMul, out: *mut f32) {
         attention::multiply::<Self, 6, 2>(self, job, out);
     }
 }

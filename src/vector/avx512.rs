@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::attention::{self, Product};
+use super::attention::{self, MatMul};
 use super::dense::{self, Job};
 use super::lanes::Lanes;
 
@@ -182,7 +182,7 @@ impl Lanes for Avx512 {
         dense::sweep::<Self, 12, 4, 2>(self, job, out);
     }
     #[inline(always)]
-    fn multiply(self, job: &Product, out: *mut f32) {
+    fn multiply(self, job: &MatMul, out: *mut f32) {
         attention::multiply::<Self, 8, 2>(self, job, out);
     }
 }

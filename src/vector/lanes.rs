@@ -127,7 +127,7 @@ pub(super) trait Lanes: Copy {
     fn sweep(self, job: &super::dense::Job<'_>, out: &mut [f32]);
 
     /// Runs the f32 product in the tile that fits this set's registers.
-    fn multiply(self, job: &super::attention::Product, out: *mut f32);
+    fn multiply(self, job: &super::attention::MatMul, out: *mut f32);
 }
 
 /// Runs `$body` for each `$at` below `$count` (a constant, at most 12), written

@@ -4,7 +4,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::attention::{self, Product};
+use super::attention::{self, MatMul};
 use super::dense::{self, Job};
 use super::lanes::Lanes;
 
@@ -202,7 +202,7 @@ impl<const DOT: bool> Lanes for Neon<DOT> {
         dense::sweep::<Self, 4, 1, 4>(self, job, out);
     }
     #[inline(always)]
-    fn multiply(self, job: &Product, out: *mut f32) {
+    fn multiply(self, job: &MatMul, out: *mut f32) {
         attention::multiply::<Self, 4, 4>(self, job, out);
     }
 }

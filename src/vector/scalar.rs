@@ -1,7 +1,7 @@
 //! Lanes in plain Rust, for every processor; the other sets are tested against
 //! them.
 
-use super::attention::{self, Product};
+use super::attention::{self, MatMul};
 use super::dense::{self, Job};
 use super::lanes::Lanes;
 
@@ -121,7 +121,7 @@ impl Lanes for Scalar {
         dense::sweep::<Self, 2, 1, 2>(self, job, out);
     }
     #[inline(always)]
-    fn multiply(self, job: &Product, out: *mut f32) {
+    fn multiply(self, job: &MatMul, out: *mut f32) {
         attention::multiply::<Self, 2, 2>(self, job, out);
     }
 }

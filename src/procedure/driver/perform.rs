@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::context;
 use crate::procedure::journal::{ActionError, ActionOutcome, Entry, Event, StopReason};
-use crate::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work, later};
+use crate::procedure::machine::{Ending, EvaluatedAction, Machine, Next, StepStart, Task, later};
 use crate::store::procedure::{AppendOutcome, BeginOutcome, NewExecution};
 
 impl Driver<'_> {
@@ -23,13 +23,13 @@ impl Driver<'_> {
         started: StepStart,
     ) -> Result<StepOutcome, Failure> {
         match &task.work {
-            Work::Tool {
+            EvaluatedAction::Tool {
                 name, arguments, ..
             } => Ok(StepOutcome::Done(
                 self.call(task, name, arguments.clone()).await,
             )),
-            Work::Delay { ms } => Ok(self.delay(task, started, *ms).await),
-            Work::Procedure {
+            EvaluatedAction::Delay { ms } => Ok(self.delay(task, started, *ms).await),
+            EvaluatedAction::Procedure {
                 name,
                 version,
                 context,
@@ -48,13 +48,13 @@ impl Driver<'_> {
                 }
                 self.drive_child(task, started, &child).await
             }
-            Work::Revert { execution } => {
+            EvaluatedAction::Revert { execution } => {
                 if !self.revert(execution).await? {
                     return Ok(StepOutcome::Released);
                 }
                 self.drive_child(task, started, execution).await
             }
-            Work::Approval { .. } => Ok(StepOutcome::Parked(wake_at(task, started))),
+            EvaluatedAction::Approval { .. } => Ok(StepOutcome::Parked(wake_at(task, started))),
         }
     }
 
@@ -257,7 +257,7 @@ fn child_outcome(task: &Task, machine: &Machine, late: bool) -> ActionOutcome {
     let Next::Ended(ending) = machine.next() else {
         return ActionOutcome::Error(ActionError::new("internal", "it has not ended"));
     };
-    let reverts = matches!(task.work, Work::Revert { .. });
+    let reverts = matches!(task.work, EvaluatedAction::Revert { .. });
     let name = &machine.definition().name;
     match ending {
         Ending::Completed(output) if !reverts => ActionOutcome::Result(bounded(output.clone())),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Flow, Machine, MapProgress, StepStart, Task, UndoEntry, UndoMethod, Work};
+use super::{EvaluatedAction, Flow, Machine, MapProgress, StepStart, Task, UndoEntry, UndoMethod};
 use crate::clock::Timestamp;
 use crate::diagnostics;
 use crate::failure::json_kind;
@@ -72,7 +72,7 @@ impl Machine {
         }
     }
 
-    fn schedule(&mut self, work: Work, state: &State, item: Option<usize>) -> Flow {
+    fn schedule(&mut self, work: EvaluatedAction, state: &State, item: Option<usize>) -> Flow {
         if self.steps >= limits::PROCEDURE_STEPS_MAX {
             let most = limits::PROCEDURE_STEPS_MAX;
             let message = format!("it has performed {most} actions without coming to an end");
@@ -174,10 +174,12 @@ impl Machine {
                 Ok(work) => UndoMethod::Run(work),
                 Err(error) => UndoMethod::Impossible(error.message),
             },
-            (None, Work::Procedure { .. }) => UndoMethod::Run(Work::Revert {
+            (None, EvaluatedAction::Procedure { .. }) => UndoMethod::Run(EvaluatedAction::Revert {
                 execution: self.child(started.step),
             }),
-            (None, Work::Tool { .. }) if !started.effects.read_only => UndoMethod::Undefined,
+            (None, EvaluatedAction::Tool { .. }) if !started.effects.read_only => {
+                UndoMethod::Undefined
+            }
             (None, _) => return,
         };
         self.undo.push(UndoEntry {
@@ -189,7 +191,8 @@ impl Machine {
 
     /// A task failed and is not retried.
     pub(super) fn failed(&mut self, task: &Task, started: StepStart, error: ActionError) -> Flow {
-        let has_effects = matches!(task.work, Work::Tool { .. }) && !started.effects.read_only;
+        let has_effects =
+            matches!(task.work, EvaluatedAction::Tool { .. }) && !started.effects.read_only;
         if has_effects && error.may_have_taken_effect() {
             self.undo.push(UndoEntry {
                 state: task.state.clone(),
@@ -322,7 +325,7 @@ impl Machine {
 }
 
 /// An action that needs I/O, with its templates evaluated.
-fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError> {
+fn work(action: &Action, scope: &Map<String, Value>) -> Result<EvaluatedAction, ActionError> {
     let object = |members: &Map<String, Value>, what: &str| {
         let value = template::evaluate(&Value::Object(members.clone()), scope);
         match value.map_err(|why| member_error(what, members, scope, &why))? {
@@ -335,7 +338,7 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
             name,
             arguments,
             idempotent,
-        } => Ok(Work::Tool {
+        } => Ok(EvaluatedAction::Tool {
             name: name.clone(),
             arguments: object(arguments, "arguments")?,
             idempotent: *idempotent,
@@ -344,12 +347,12 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
             name,
             version,
             context,
-        } => Ok(Work::Procedure {
+        } => Ok(EvaluatedAction::Procedure {
             name: name.clone(),
             version: version.clone(),
             context: object(context, "context")?,
         }),
-        Action::Approval(message) => Ok(Work::Approval {
+        Action::Approval(message) => Ok(EvaluatedAction::Approval {
             message: template::text(message, scope)
                 .map_err(|why| template_error("message", &why))?,
         }),
@@ -359,7 +362,7 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
             let ms = value
                 .as_u64()
                 .filter(|ms| *ms <= limits::PROCEDURE_MILLIS_MAX);
-            ms.map(|ms| Work::Delay { ms }).ok_or_else(|| {
+            ms.map(|ms| EvaluatedAction::Delay { ms }).ok_or_else(|| {
                 let most = limits::PROCEDURE_MILLIS_MAX;
                 let message =
                     format!("delay_ms is {value}; it must be a whole number up to {most}");

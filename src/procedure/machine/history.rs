@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Task, Work};
+use super::{EvaluatedAction, Task};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::procedure::journal::{ActionError, ActionOutcome};
@@ -125,13 +125,13 @@ impl History {
     }
 }
 
-fn arguments(work: &Work) -> Value {
+fn arguments(work: &EvaluatedAction) -> Value {
     match work {
-        Work::Tool { arguments, .. } => Value::Object(arguments.clone()),
-        Work::Procedure { context, .. } => Value::Object(context.clone()),
-        Work::Delay { ms } => json!({"delay_ms": ms}),
-        Work::Approval { message } => json!({"message": message}),
-        Work::Revert { execution } => json!({"execution_id": execution}),
+        EvaluatedAction::Tool { arguments, .. } => Value::Object(arguments.clone()),
+        EvaluatedAction::Procedure { context, .. } => Value::Object(context.clone()),
+        EvaluatedAction::Delay { ms } => json!({"delay_ms": ms}),
+        EvaluatedAction::Approval { message } => json!({"message": message}),
+        EvaluatedAction::Revert { execution } => json!({"execution_id": execution}),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub(crate) use history::{ActionRecord, StateChange};
-pub use task::{StepStart, Task, Work};
+pub use task::{EvaluatedAction, StepStart, Task};
 
 use super::definition::Definition;
 use super::journal::{ActionError, ActionOutcome, Decision, Entry, Event, StopReason};
@@ -70,7 +70,7 @@ struct UndoEntry {
 
 #[derive(Clone, Debug, PartialEq)]
 enum UndoMethod {
-    Run(Work),
+    Run(EvaluatedAction),
     /// The definition has no compensation.
     Undefined,
     Impossible(String),
@@ -207,7 +207,7 @@ impl Machine {
             Event::StepFinished { step, outcome } => {
                 let (task, started) = self.take_started(*step)?;
                 self.history.finish(*step, outcome, at);
-                if matches!(task.work, Work::Approval { .. }) {
+                if matches!(task.work, EvaluatedAction::Approval { .. }) {
                     self.extend_deadline(started.at, at);
                 }
                 self.finished(task, started, outcome.clone(), at)
@@ -276,7 +276,7 @@ impl Machine {
     pub fn waits_for(&self) -> Option<(&Task, StepStart)> {
         let task = self.current.as_ref()?;
         let started = task.started?;
-        let waits = started.interrupted || matches!(task.work, Work::Approval { .. });
+        let waits = started.interrupted || matches!(task.work, EvaluatedAction::Approval { .. });
         waits.then_some((task, started))
     }
 

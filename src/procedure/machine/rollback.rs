@@ -2,8 +2,8 @@
 //! the end.
 
 use super::{
-    Ending, Flow, JournalError, Machine, Next, Task, Uncompensated, UndoEntry, UndoMethod, Work,
-    journal_error,
+    Ending, EvaluatedAction, Flow, JournalError, Machine, Next, Task, Uncompensated, UndoEntry,
+    UndoMethod, journal_error,
 };
 use crate::clock::Timestamp;
 use crate::procedure::journal::{ActionError, ActionOutcome, StopReason};
@@ -38,7 +38,7 @@ impl Machine {
         {
             self.history
                 .finish(started.step, &ActionOutcome::Error(error.clone()), at);
-            if matches!(task.work, Work::Tool { .. }) && !started.effects.read_only {
+            if matches!(task.work, EvaluatedAction::Tool { .. }) && !started.effects.read_only {
                 self.undo.push(UndoEntry {
                     state: task.state.clone(),
                     item: task.item,
@@ -85,7 +85,7 @@ impl Machine {
         let called = self.definition.rollback_procedure.clone();
         if let Some(name) = called.filter(|_| !self.rollback_called) {
             self.rollback_called = true;
-            let work = Work::Procedure {
+            let work = EvaluatedAction::Procedure {
                 name,
                 version: crate::procedure::definition::LATEST.to_owned(),
                 context: self.rollback_context(),
@@ -103,7 +103,7 @@ impl Machine {
         Flow::Wait
     }
 
-    fn undoing(&self, state: String, item: Option<usize>, work: Work) -> Task {
+    fn undoing(&self, state: String, item: Option<usize>, work: EvaluatedAction) -> Task {
         let own = self.definition.states.get(&state);
         Task {
             timeout_ms: own.and_then(|state| state.timeout_ms),

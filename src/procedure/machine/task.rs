@@ -8,7 +8,7 @@ use crate::procedure::journal::SideEffects;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     pub state: String,
-    pub work: Work,
+    pub work: EvaluatedAction,
     /// Counted from 1.
     pub(crate) attempt: u32,
     /// Index of the item of a map.
@@ -35,7 +35,7 @@ pub struct StepStart {
 
 /// An action with its templates evaluated.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Work {
+pub enum EvaluatedAction {
     Tool {
         name: String,
         arguments: Map<String, Value>,
@@ -60,20 +60,23 @@ pub enum Work {
     },
 }
 
-impl Work {
+impl EvaluatedAction {
     /// Whether it runs as an execution of its own.
     pub(crate) fn is_execution(&self) -> bool {
-        matches!(self, Work::Procedure { .. } | Work::Revert { .. })
+        matches!(
+            self,
+            EvaluatedAction::Procedure { .. } | EvaluatedAction::Revert { .. }
+        )
     }
 
     /// A short description.
     pub fn label(&self) -> String {
         match self {
-            Work::Tool { name, .. } => name.clone(),
-            Work::Delay { .. } => "delay".to_owned(),
-            Work::Approval { .. } => "approval".to_owned(),
-            Work::Procedure { name, .. } => format!("procedure {name}"),
-            Work::Revert { .. } => "undo procedure".to_owned(),
+            EvaluatedAction::Tool { name, .. } => name.clone(),
+            EvaluatedAction::Delay { .. } => "delay".to_owned(),
+            EvaluatedAction::Approval { .. } => "approval".to_owned(),
+            EvaluatedAction::Procedure { name, .. } => format!("procedure {name}"),
+            EvaluatedAction::Revert { .. } => "undo procedure".to_owned(),
         }
     }
 }

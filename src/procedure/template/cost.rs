@@ -36,7 +36,7 @@ pub(super) fn check(source: &str, scope: &Map<String, Value>) -> Result<(), Temp
 
 /// The upper bound of an expression's value.
 #[derive(Clone, Copy, Default)]
-struct Most {
+struct UpperBound {
     bytes: usize,
     /// The greatest number that it can be, if known.
     number: Option<u64>,
@@ -45,8 +45,8 @@ struct Most {
     may_be_object: bool,
 }
 
-impl Most {
-    const SCALAR: Most = Most {
+impl UpperBound {
+    const SCALAR: UpperBound = UpperBound {
         bytes: NODE_BYTES,
         number: None,
         may_be_text: false,
@@ -54,25 +54,25 @@ impl Most {
         may_be_object: false,
     };
 
-    fn text(bytes: usize) -> Most {
-        Most {
+    fn text(bytes: usize) -> UpperBound {
+        UpperBound {
             bytes,
             may_be_text: true,
-            ..Most::SCALAR
+            ..UpperBound::SCALAR
         }
     }
 
-    fn list(bytes: usize) -> Most {
-        Most {
+    fn list(bytes: usize) -> UpperBound {
+        UpperBound {
             bytes,
             may_be_list: true,
-            ..Most::SCALAR
+            ..UpperBound::SCALAR
         }
     }
 
     /// The bound of any part of a value of `bytes`.
-    fn anything(bytes: usize) -> Most {
-        Most {
+    fn anything(bytes: usize) -> UpperBound {
+        UpperBound {
             bytes,
             number: None,
             may_be_text: true,
@@ -81,8 +81,8 @@ impl Most {
         }
     }
 
-    fn of(value: &Value) -> Most {
-        Most {
+    fn of(value: &Value) -> UpperBound {
+        UpperBound {
             bytes: size(value),
             number: value.as_u64(),
             may_be_text: value.is_string(),
@@ -91,8 +91,8 @@ impl Most {
         }
     }
 
-    fn or(self, other: Most) -> Most {
-        Most {
+    fn or(self, other: UpperBound) -> UpperBound {
+        UpperBound {
             bytes: self.bytes.max(other.bytes),
             number: self.number.zip(other.number).map(|(a, b)| a.max(b)),
             may_be_text: self.may_be_text || other.may_be_text,
@@ -135,14 +135,14 @@ struct Estimator<'s> {
 }
 
 impl<'s> Estimator<'s> {
-    fn most(&mut self, expression: &ast::Expr<'_>) -> Result<Most, TemplateError> {
+    fn most(&mut self, expression: &ast::Expr<'_>) -> Result<UpperBound, TemplateError> {
         let most = match self.values(expression) {
             Some(values) => {
-                let each = values.into_iter().map(Most::of);
+                let each = values.into_iter().map(UpperBound::of);
                 // An undefined value ends the evaluation.
-                each.reduce(Most::or).unwrap_or(Most {
+                each.reduce(UpperBound::or).unwrap_or(UpperBound {
                     number: Some(0),
-                    ..Most::SCALAR
+                    ..UpperBound::SCALAR
                 })
             }
             None => {
@@ -197,24 +197,24 @@ impl<'s> Estimator<'s> {
         }
     }
 
-    fn computed(&mut self, expression: &ast::Expr<'_>) -> Result<Most, TemplateError> {
+    fn computed(&mut self, expression: &ast::Expr<'_>) -> Result<UpperBound, TemplateError> {
         Ok(match expression {
             ast::Expr::Const(constant) => match constant.value.as_str() {
-                Some(text) => Most::text(NODE_BYTES + text.len()),
-                None => Most {
+                Some(text) => UpperBound::text(NODE_BYTES + text.len()),
+                None => UpperBound {
                     number: constant.value.as_usize().map(|number| number as u64),
-                    ..Most::SCALAR
+                    ..UpperBound::SCALAR
                 },
             },
-            ast::Expr::List(list) => Most::list(self.sum(&list.items)?),
-            ast::Expr::Map(map) => Most {
+            ast::Expr::List(list) => UpperBound::list(self.sum(&list.items)?),
+            ast::Expr::Map(map) => UpperBound {
                 bytes: self.sum(&map.keys)?.saturating_add(self.sum(&map.values)?),
                 may_be_object: true,
-                ..Most::SCALAR
+                ..UpperBound::SCALAR
             },
             ast::Expr::UnaryOp(operation) => {
                 self.most(&operation.expr)?;
-                Most::SCALAR
+                UpperBound::SCALAR
             }
             ast::Expr::BinOp(operation) => self.operation(operation)?,
             ast::Expr::Compare(comparison) => {
@@ -222,7 +222,7 @@ impl<'s> Estimator<'s> {
                 for next in &comparison.ops {
                     self.most(&next.expr)?;
                 }
-                Most::SCALAR
+                UpperBound::SCALAR
             }
             ast::Expr::IfExpr(choice) => {
                 self.most(&choice.test_expr)?;
@@ -241,31 +241,33 @@ impl<'s> Estimator<'s> {
             ast::Expr::Test(test) => {
                 self.most(&test.expr)?;
                 self.arguments(&test.args)?;
-                Most::SCALAR
+                UpperBound::SCALAR
             }
             ast::Expr::Filter(filter) => self.filter(filter)?,
-            ast::Expr::GetAttr(attribute) => Most::anything(self.most(&attribute.expr)?.bytes),
+            ast::Expr::GetAttr(attribute) => {
+                UpperBound::anything(self.most(&attribute.expr)?.bytes)
+            }
             ast::Expr::GetItem(item) => {
                 self.most(&item.subscript_expr)?;
-                Most::anything(self.most(&item.expr)?.bytes)
+                UpperBound::anything(self.most(&item.expr)?.bytes)
             }
             // The engine has no functions, and finds every variable among the values.
-            ast::Expr::Call(_) | ast::Expr::Var(_) => Most::SCALAR,
+            ast::Expr::Call(_) | ast::Expr::Var(_) => UpperBound::SCALAR,
         })
     }
 
-    fn operation(&mut self, operation: &ast::BinOp<'_>) -> Result<Most, TemplateError> {
+    fn operation(&mut self, operation: &ast::BinOp<'_>) -> Result<UpperBound, TemplateError> {
         use ast::BinOpKind::*;
         let (left, right) = (self.most(&operation.left)?, self.most(&operation.right)?);
         let both = left.number.zip(right.number);
         Ok(match operation.op {
             ScAnd | ScOr => left.or(right),
-            Add => Most {
+            Add => UpperBound {
                 bytes: left.bytes.saturating_add(right.bytes),
                 number: both.map(|(a, b)| a.saturating_add(b)),
                 ..left.or(right)
             },
-            Concat => Most::text(left.shown().saturating_add(right.shown())),
+            Concat => UpperBound::text(left.shown().saturating_add(right.shown())),
             Mul if left.may_be_list || right.may_be_list => {
                 return Err(TemplateError(
                     "a list cannot be multiplied; if the value is a number, say so with | int \
@@ -274,7 +276,7 @@ impl<'s> Estimator<'s> {
                 ));
             }
             Mul => {
-                let repeated = |text: Most, times: Most| match text.may_be_text {
+                let repeated = |text: UpperBound, times: UpperBound| match text.may_be_text {
                     true => match times.number.map(usize::try_from) {
                         Some(Ok(times)) => (text.bytes - NODE_BYTES).saturating_mul(times),
                         // The engine repeats a text only so often that it stays in memory,
@@ -283,62 +285,62 @@ impl<'s> Estimator<'s> {
                     },
                     false => NODE_BYTES,
                 };
-                Most {
+                UpperBound {
                     bytes: repeated(left, right).max(repeated(right, left)),
                     number: both.map(|(a, b)| a.saturating_mul(b)),
                     may_be_text: left.may_be_text || right.may_be_text,
-                    ..Most::SCALAR
+                    ..UpperBound::SCALAR
                 }
             }
-            Sub | Div | FloorDiv | Rem => Most {
+            Sub | Div | FloorDiv | Rem => UpperBound {
                 number: both.map(|(a, _)| a),
-                ..Most::SCALAR
+                ..UpperBound::SCALAR
             },
-            Eq | Ne | Lt | Lte | Gt | Gte | In | Pow => Most::SCALAR,
+            Eq | Ne | Lt | Lte | Gt | Gte | In | Pow => UpperBound::SCALAR,
         })
     }
 
-    fn filter(&mut self, filter: &ast::Filter<'_>) -> Result<Most, TemplateError> {
+    fn filter(&mut self, filter: &ast::Filter<'_>) -> Result<UpperBound, TemplateError> {
         let of = match &filter.expr {
             Some(expression) => self.most(expression)?,
-            None => Most::SCALAR,
+            None => UpperBound::SCALAR,
         };
         let arguments = self.arguments(&filter.args)?;
         Ok(match filter.name {
-            "abs" | "bool" | "float" | "int" | "round" => Most {
+            "abs" | "bool" | "float" | "int" | "round" => UpperBound {
                 number: of.number,
-                ..Most::SCALAR
+                ..UpperBound::SCALAR
             },
-            "length" => Most {
+            "length" => UpperBound {
                 number: Some(of.bytes as u64),
-                ..Most::SCALAR
+                ..UpperBound::SCALAR
             },
-            "sum" => Most::SCALAR,
+            "sum" => UpperBound::SCALAR,
             "default" => of.or(arguments),
             "join" => {
                 let items = of.bytes / NODE_BYTES;
                 let between = items.saturating_mul(arguments.shown());
-                Most::text(of.shown().saturating_add(between))
+                UpperBound::text(of.shown().saturating_add(between))
             }
-            "string" => Most::text(of.shown()),
-            "tojson" => Most::text(of.bytes.saturating_mul(ESCAPED)),
+            "string" => UpperBound::text(of.shown()),
+            "tojson" => UpperBound::text(of.bytes.saturating_mul(ESCAPED)),
             // A few letters have an upper or lower form of three times their length.
-            "upper" | "lower" => Most::text(of.shown().saturating_mul(3)),
-            "trim" => Most::text(of.shown()),
+            "upper" | "lower" => UpperBound::text(of.shown().saturating_mul(3)),
+            "trim" => UpperBound::text(of.shown()),
             // Each letter of a text can become an item.
-            "items" | "lines" | "list" | "reverse" | "sort" | "split" | "unique" => Most {
+            "items" | "lines" | "list" | "reverse" | "sort" | "split" | "unique" => UpperBound {
                 may_be_text: filter.name == "reverse",
-                ..Most::list(match of.may_be_text {
+                ..UpperBound::list(match of.may_be_text {
                     true => of.bytes.saturating_mul(1 + NODE_BYTES),
                     false => of.bytes,
                 })
             },
-            _ => Most::anything(of.bytes),
+            _ => UpperBound::anything(of.bytes),
         })
     }
 
-    fn arguments(&mut self, arguments: &[ast::CallArg<'_>]) -> Result<Most, TemplateError> {
-        let mut all = Most::default();
+    fn arguments(&mut self, arguments: &[ast::CallArg<'_>]) -> Result<UpperBound, TemplateError> {
+        let mut all = UpperBound::default();
         for argument in arguments {
             let (ast::CallArg::Pos(expression)
             | ast::CallArg::Kwarg(_, expression)

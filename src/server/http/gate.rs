@@ -20,7 +20,7 @@ use crate::caller::{Grants, Scope, ToolGrants};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
-use crate::keys::{self, Key, KeyId, KeyRing, KeyState, Unusable};
+use crate::keys::{self, Key, KeyId, KeyRing, KeyState, UnusableKey};
 use crate::limits::{
     HTTP_ADDRESSES_KEPT_MAX, HTTP_AUDITED_BYTES_MAX, HTTP_FAILURES_A_MINUTE_MAX,
     KEY_EXPIRES_SOON_SECONDS,
@@ -317,7 +317,7 @@ impl Gate {
             keys::Refusal::Missing => AuthFailure::Missing,
             keys::Refusal::Malformed => AuthFailure::Malformed,
             keys::Refusal::Invalid(None) => AuthFailure::Unknown,
-            keys::Refusal::Invalid(Some(Unusable { state, .. })) => match state {
+            keys::Refusal::Invalid(Some(UnusableKey { state, .. })) => match state {
                 KeyState::Revoked => AuthFailure::Revoked,
                 _ => AuthFailure::Expired,
             },

@@ -11,7 +11,7 @@ use crate::registry::tool_names::names;
 use crate::registry::{ApprovalState, Expose, OfferedTool, SkillName};
 
 /// The tools on offer at one moment, under their names for clients.
-pub(crate) struct Exposed {
+pub(crate) struct ExposedTools {
     offers: Vec<OfferedTool>,
     names: Vec<String>,
     by_name: HashMap<String, usize>,
@@ -52,14 +52,14 @@ impl Load {
     }
 }
 
-impl Exposed {
-    pub(crate) fn of(offers: Vec<OfferedTool>) -> Exposed {
+impl ExposedTools {
+    pub(crate) fn of(offers: Vec<OfferedTool>) -> ExposedTools {
         let pairs = offers
             .iter()
             .map(|offer| (&offer.skill, offer.tool.name.as_str()));
         let names = names(pairs);
         let by_name = names.iter().cloned().zip(0..).collect();
-        Exposed {
+        ExposedTools {
             offers,
             names,
             by_name,
@@ -172,7 +172,7 @@ mod tests {
             tools: 8,
             bytes: 8000,
         };
-        Exposed::of(offers).direct(own, choice, |_| true).len()
+        ExposedTools::of(offers).direct(own, choice, |_| true).len()
     }
 
     fn shown(offers: Vec<OfferedTool>) -> usize {
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_renamed_definition_keeps_all_members() {
-        let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(
+        let direct = ExposedTools::of(offers("s", 1, Expose::Auto)).direct(
             Load::default(),
             &mut AutoChoice::Open,
             |_| true,
@@ -232,7 +232,7 @@ mod tests {
     fn an_unapproved_tool_is_found_but_not_listed() {
         let mut offers = offers("a", 2, Expose::Direct);
         offers[1].approval = ApprovalState::New;
-        let exposed = Exposed::of(offers);
+        let exposed = ExposedTools::of(offers);
         assert_eq!(
             exposed
                 .direct(Load::default(), &mut AutoChoice::Open, |_| true)

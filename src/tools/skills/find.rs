@@ -30,7 +30,7 @@ const MEANING_CLOSE: f32 = 0.4;
 const WORDS_CLOSE: f32 = 0.5;
 
 /// The tools that match a query.
-pub(crate) struct Ranked {
+pub(crate) struct RankedTools {
     /// Their indices, best first.
     pub(crate) order: Vec<usize>,
     /// Whether one of them has enough of the query's words, or is close to its
@@ -61,7 +61,7 @@ impl Finder {
         &self,
         query: String,
         offers: &[OfferedTool],
-    ) -> Result<Ranked, Failure> {
+    ) -> Result<RankedTools, Failure> {
         let most = Duration::from_millis(limits::TOOL_ENCODE_MILLIS_MAX);
         if let Ok(encoded) = tokio::time::timeout(most, self.encode(offers)).await {
             encoded?;
@@ -76,7 +76,7 @@ impl Finder {
             let ranked = fuse(&keyword, &semantic, Weights::default());
             let order = ranked.into_iter().filter_map(|r| r.id.try_into().ok());
             let order = order.collect();
-            Ok(Ranked { order, is_close })
+            Ok(RankedTools { order, is_close })
         })
         .await
         .unwrap_or_else(|error| Err(Failure::internal(error)))

@@ -26,7 +26,7 @@ use crate::limits;
 use crate::registry::{ApprovalState, ManifestProblem, OfferedTool, Registry, SkillName};
 
 pub(crate) use self::call::Target;
-pub(crate) use self::exposure::{AutoChoice, Exposed, Load};
+pub(crate) use self::exposure::{AutoChoice, ExposedTools, Load};
 
 /// The longest timeout that a manifest may give a skill.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
@@ -49,7 +49,7 @@ pub struct Skills {
     /// When the skills started.
     began: Instant,
     /// The tools at one count of `Registry::changes`.
-    exposed: Mutex<Option<(u64, Arc<Exposed>)>>,
+    exposed: Mutex<Option<(u64, Arc<ExposedTools>)>>,
 }
 
 impl Skills {
@@ -180,13 +180,13 @@ impl Skills {
     }
 
     /// The tools on offer, under their names for clients.
-    pub(crate) fn exposed(&self) -> Arc<Exposed> {
+    pub(crate) fn exposed(&self) -> Arc<ExposedTools> {
         let generation = *self.registry.changes().borrow();
         let mut kept = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*kept {
             Some((of, exposed)) if *of == generation => exposed.clone(),
             _ => {
-                let exposed = Arc::new(Exposed::of(self.registry.tools()));
+                let exposed = Arc::new(ExposedTools::of(self.registry.tools()));
                 *kept = Some((generation, exposed.clone()));
                 exposed
             }

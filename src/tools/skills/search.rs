@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::starting::Waiting;
-use super::{Exposed, Skills};
+use super::{ExposedTools, Skills};
 use crate::caller::Grants;
 use crate::diagnostics::{clip, nearest};
 use crate::failure::{Failure, Kind};
@@ -59,7 +59,7 @@ pub(super) async fn find(
 
 /// The tools on offer at one moment that match a query.
 struct Search {
-    exposed: Arc<Exposed>,
+    exposed: Arc<ExposedTools>,
     /// The places of the searched tools in `exposed`.
     searched: Vec<usize>,
     /// Those of the tools that match, best first.

@@ -12,7 +12,7 @@ use mimo::procedure::definition::Definition;
 use mimo::procedure::journal::{
     ActionError, ActionOutcome, Decision, Entry, Event, SideEffects, StopReason,
 };
-use mimo::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work};
+use mimo::procedure::machine::{Ending, EvaluatedAction, Machine, Next, StepStart, Task};
 use proptest::prelude::*;
 
 use crate::support::random::property;
@@ -107,8 +107,8 @@ type Fate = u8;
 
 fn effects(task: &Task) -> SideEffects {
     SideEffects {
-        read_only: matches!(&task.work, Work::Tool { name, .. } if name.ends_with('7')),
-        idempotent: matches!(&task.work, Work::Tool { name, .. } if name.ends_with(['1', '3', '7'])),
+        read_only: matches!(&task.work, EvaluatedAction::Tool { name, .. } if name.ends_with('7')),
+        idempotent: matches!(&task.work, EvaluatedAction::Tool { name, .. } if name.ends_with(['1', '3', '7'])),
     }
 }
 
@@ -255,7 +255,9 @@ fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &
     };
     let worldly = matches!(
         task.work,
-        Work::Tool { .. } | Work::Procedure { .. } | Work::Revert { .. }
+        EvaluatedAction::Tool { .. }
+            | EvaluatedAction::Procedure { .. }
+            | EvaluatedAction::Revert { .. }
     );
     let good = match &entry.event {
         Event::StepStarted { step, .. } => {
@@ -277,7 +279,8 @@ fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &
         return;
     }
     let state = &definition.states[&task.state];
-    let has_undo = state.compensate.is_some() || matches!(task.work, Work::Procedure { .. });
+    let has_undo =
+        state.compensate.is_some() || matches!(task.work, EvaluatedAction::Procedure { .. });
     let reads = effects(&task).read_only;
     if has_undo || !reads {
         model.done.push((task.state.clone(), task.item, has_undo));
