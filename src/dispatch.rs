@@ -336,12 +336,12 @@ async fn guarded(
         () = cancel.cancelled() => cancelled(),
         () = tokio::time::sleep_until(deadline) => timed_out(name, timeout),
     };
-    wind_up(name, &stop, reply, reason).await
+    cancel_and_wait(name, &stop, reply, reason).await
 }
 
 /// Cancels a handler and waits briefly for its end: work that it has committed by
 /// then is reported as done, not as timed out.
-async fn wind_up(
+async fn cancel_and_wait(
     name: &str,
     stop: &CancellationToken,
     reply: futures::future::CatchUnwind<AssertUnwindSafe<ReplyFuture>>,

@@ -108,7 +108,7 @@ impl Catalog {
         let params = to_raw_value(params).map_err(Failure::internal)?;
         let result = self
             .registry
-            .pass(skill, method, Some(&params), deadline, cancel);
+            .forward(skill, method, Some(&params), deadline, cancel);
         Ok(Reply::Forwarded(result.await?.into()))
     }
 }

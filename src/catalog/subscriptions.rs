@@ -38,9 +38,9 @@ pub(crate) type Version = Arc<dyn Fn() -> BoxFuture<'static, Option<i64>> + Send
 /// How long a subscription to a resource lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SubscriptionEnd {
-    /// SubscriptionEnd `resources/unsubscribe` (revisions before 2026-07-28).
+    /// Until `resources/unsubscribe` (revisions before 2026-07-28).
     Unsubscribed,
-    /// SubscriptionEnd the `subscriptions/listen` stream that names it ends.
+    /// Until the `subscriptions/listen` stream that names it ends.
     StreamEnds,
 }
 

@@ -93,7 +93,7 @@ struct CompletionContext {
     environment: Environment,
 }
 
-/// The folders among the words context so far.
+/// The folders among the words typed so far.
 fn flags(arguments: &[OsString]) -> Flags {
     let value = |flag: &str| {
         let words = arguments.iter().filter_map(|word| word.to_str());

@@ -157,10 +157,10 @@ fn generate(
         .transpose()?;
     let (key, text) = Key::generate(clock, &arguments.name, grant, expires_at)?;
     let kept = async { Ok(store.add_key(key.clone()).await?) };
-    keep(&text, arguments.out.as_deref(), || app::run(kept))?;
+    with_key_file(&text, arguments.out.as_deref(), || app::run(kept))?;
     tracing::info!(key = %key.id, "a key was made");
     let said = view::description(&key, now, output);
-    hand_out(&key, &text, arguments.out.as_deref(), now, &said, output)
+    print_key(&key, &text, arguments.out.as_deref(), now, &said, output)
 }
 
 fn rotate(
@@ -182,7 +182,7 @@ fn rotate(
     let text = KeyText::generate_for(read_id(&arguments.id)?, clock);
     let (id, hash, end) = (text.id().clone(), text.hash(), now.plus_seconds(overlap));
     let rotated = async { Ok(store.rotate_key(id, hash, now, end).await?) };
-    let key = keep(&text, arguments.out.as_deref(), || app::run(rotated))?;
+    let key = with_key_file(&text, arguments.out.as_deref(), || app::run(rotated))?;
     tracing::info!(key = %key.id, "a key was rotated");
     let said = match key.state(now) {
         KeyState::Rotated { until } => format!(
@@ -195,7 +195,7 @@ fn rotate(
             key.id
         ),
     };
-    hand_out(&key, &text, arguments.out.as_deref(), now, &said, output)
+    print_key(&key, &text, arguments.out.as_deref(), now, &said, output)
 }
 
 fn revoke(arguments: &Revoke, store: &dyn KeyStore, now: Timestamp, output: &Output) -> Result<()> {
@@ -287,7 +287,7 @@ fn read_id(text: &str) -> Result<KeyId, Failure> {
 
 /// Runs `work`, which makes `text` valid, after the text is in its file, if one is
 /// wanted: it cannot be shown again. The file is removed if the work fails.
-fn keep<T>(
+fn with_key_file<T>(
     text: &KeyText,
     file: Option<&Path>,
     work: impl FnOnce() -> Result<T, Failure>,
@@ -326,7 +326,7 @@ fn write_new(path: &Path, text: &KeyText) -> io::Result<()> {
 }
 
 /// Prints the text, unless it is in a file, and `said` after it.
-fn hand_out(
+fn print_key(
     key: &Key,
     text: &KeyText,
     file: Option<&Path>,
@@ -347,7 +347,9 @@ fn hand_out(
         Some(path) => output.print_error(format!("Its text is in {}.\n", path.display())),
         None => {
             output.print(format!("{}\n", text.reveal()))?;
-            output.print_error("This text is shown once: keep it where nobody else can read it.\n");
+            output.print_error(
+                "This text is shown once: keep it where nobody else can read it.\n",
+            );
         }
     }
     Ok(())

@@ -55,7 +55,7 @@ pub(super) fn run(
     let Some(to) = &arguments.to else {
         return bring_up_to_date(config, output);
     };
-    let (from, to) = ends(to, config, environment)?;
+    let (from, to) = source_and_target(to, config, environment)?;
     let options = TransferOptions {
         resume: arguments.resume,
         dry_run: arguments.dry_run,
@@ -134,7 +134,7 @@ fn bring_up_to_date(config: &Config, output: &Output) -> Result<()> {
 
 /// The source, which the settings name, and the target. If the target is the settings'
 /// own variable, the source is the file.
-fn ends(
+fn source_and_target(
     to: &str,
     config: &Config,
     environment: &Environment,

@@ -247,8 +247,8 @@ fn set_up(
         client,
         changed,
         dry_run: arguments.dry_run,
-        passing_place: match &target {
-            Some(Target::Program(entry)) => entry::passing_place(&entry.command),
+        temporary_location: match &target {
+            Some(Target::Program(entry)) => entry::temporary_location(&entry.command),
             _ => None,
         },
         secrets,

@@ -54,12 +54,12 @@ pub(super) fn run(config: &Config, environment: &Environment, output: &Output) -
             "the newest version is not known: no address to ask is set",
         );
         let hint = "set url under [update] in config.toml to the latest.json of the releases";
-        return Err(failure.hint(unasked(hint, &origin)).into());
+        return Err(failure.hint(next_step(hint, &origin)).into());
     };
     let latest = ask(url).map_err(|why| {
         let message = format!("the newest version is not known: {url} {why}");
         let hint = "try again with a network, or correct update.url in config.toml";
-        Failure::new(Kind::Unavailable, message).hint(unasked(hint, &origin))
+        Failure::new(Kind::Unavailable, message).hint(next_step(hint, &origin))
     })?;
     let order = compare(&latest.version, THIS);
     let news: Vec<&Changes> = latest
@@ -114,7 +114,7 @@ fn ask(url: &str) -> Result<LatestRelease, String> {
 }
 
 /// The next step if the answer is missing.
-fn unasked(hint: &str, origin: &Origin) -> String {
+fn next_step(hint: &str, origin: &Origin) -> String {
     let known = format!("{hint}; this is Mimo {THIS}, {}", origin.name());
     match origin.commands(None, None).join(" && ") {
         commands if commands.is_empty() => known,

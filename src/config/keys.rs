@@ -16,7 +16,7 @@ use crate::limits::{
 };
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
-const FIRST_SIGHT: &[&str] = &["approve", "ask"];
+const FIRST_SIGHT_VALUES: &[&str] = &["approve", "ask"];
 
 /// Every key there is.
 pub(super) const KEYS: &[Key] = &[
@@ -300,7 +300,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "skills.first_sight",
-        rule: Rule::OneOf(FIRST_SIGHT, |to| &mut to.skills.first_sight),
+        rule: Rule::OneOf(FIRST_SIGHT_VALUES, |to| &mut to.skills.first_sight),
     },
     Key {
         path: "update.url",

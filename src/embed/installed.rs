@@ -10,7 +10,7 @@ use crate::failure::{Failure, Kind};
 use crate::files::{self, Replacement};
 use crate::limits::MODEL_FILE_BYTES_MAX;
 
-const ENDING: &str = "model";
+const EXTENSION: &str = "model";
 
 pub(crate) struct InstalledModels {
     folder: PathBuf,
@@ -29,7 +29,7 @@ impl InstalledModels {
 
     fn path(&self, name: &str) -> Result<PathBuf, Failure> {
         match is_name(name) {
-            true => Ok(self.folder.join(format!("{name}.{ENDING}"))),
+            true => Ok(self.folder.join(format!("{name}.{EXTENSION}"))),
             false => Err(missing(name)),
         }
     }
@@ -82,7 +82,7 @@ impl InstalledModels {
         };
         for entry in entries {
             let path = entry.map_err(Failure::internal)?.path();
-            if path.extension().is_none_or(|ending| ending != ENDING) {
+            if path.extension().is_none_or(|ending| ending != EXTENSION) {
                 continue;
             }
             let bytes = path.metadata().map_or(0, |of| of.len());

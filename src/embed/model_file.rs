@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::vector::{self, Level};
 
-const MARK: &[u8] = b"mimo model 1";
+const MAGIC: &[u8] = b"mimo model 1";
 /// The magic bytes, and the length of the header.
 const START_BYTES: usize = 16;
 /// The least cosine between a reference vector and ours: the reference has 4-bit
@@ -95,7 +95,7 @@ impl ModelFile {
         let mut file = File::open(path).map_err(unreadable)?;
         let mut begin = [0; START_BYTES];
         let mark = file.read_exact(&mut begin);
-        if mark.is_err() || !begin.starts_with(MARK) {
+        if mark.is_err() || !begin.starts_with(MAGIC) {
             return Err(unfit("it does not have the format of this version"));
         }
         let length = begin

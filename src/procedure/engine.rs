@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// Calls the hook before and after a write to a journal.
-    async fn hooked<T>(&self, write: impl Future<Output = T>) -> T {
+    async fn with_hook<T>(&self, write: impl Future<Output = T>) -> T {
         let call = |moment| self.hook.iter().for_each(|hook| hook(moment));
         call(JournalWrite::Before);
         let done = write.await;
@@ -97,7 +97,7 @@ impl Engine {
         let now = self.clock.now();
         let forget_before = now.plus_seconds(-limits::EXECUTION_DAYS_MAX * 24 * 60 * 60);
         let write = self.store.begin(new, forget_before, now);
-        Ok(self.hooked(write).await?)
+        Ok(self.with_hook(write).await?)
     }
 
     pub(super) async fn append(
@@ -111,7 +111,7 @@ impl Engine {
         let write = self
             .store
             .append(id.to_owned(), length, entries, update, now);
-        Ok(self.hooked(write).await?)
+        Ok(self.with_hook(write).await?)
     }
 
     pub(super) async fn decide(
@@ -130,7 +130,7 @@ impl Engine {
             ancestors,
             now,
         );
-        Ok(self.hooked(write).await?)
+        Ok(self.with_hook(write).await?)
     }
 
     /// The definition of `name` in `version` or, of [`LATEST`], in its highest

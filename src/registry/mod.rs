@@ -185,14 +185,14 @@ impl Registry {
             client.call(tool, arguments, meta, handlers).await
         };
         let started = std::time::Instant::now();
-        let result = within(skill, passed(&deadline), &cancel, work).await;
+        let result = within(skill, deadline_reached(&deadline), &cancel, work).await;
         meter::skills::called(skill.as_str(), Outcome::of(&result), started.elapsed());
         result
     }
 
     /// Sends a request of another kind (`resources/read`, `prompts/get`) and
     /// gives the answer as the skill wrote it.
-    pub(crate) async fn pass(
+    pub(crate) async fn forward(
         &self,
         skill: &SkillName,
         method: &str,
@@ -202,7 +202,7 @@ impl Registry {
     ) -> Result<Box<RawValue>, CallError> {
         let work = async {
             let (_lease, client) = self.lease(skill, deadline).await?;
-            client.pass(method, params).await
+            client.forward(method, params).await
         };
         within(skill, tokio::time::sleep_until(deadline), cancel, work).await
     }
@@ -299,7 +299,7 @@ impl Drop for Registry {
 }
 
 /// Ready once a deadline has passed that may still move to a later time.
-async fn passed(deadline: &Mutex<Instant>) {
+async fn deadline_reached(deadline: &Mutex<Instant>) {
     loop {
         let until = *lock(deadline);
         if until <= Instant::now() {
@@ -367,7 +367,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(900)).await;
             *lock(&deadline) = began + Duration::from_secs(3);
         };
-        tokio::join!(passed(&deadline), progress);
+        tokio::join!(deadline_reached(&deadline), progress);
         assert_eq!(began.elapsed(), Duration::from_secs(3));
     }
 }

@@ -145,7 +145,7 @@ async fn live(
             how = &mut exit => Ok(how),
         why = serve(spec, &client, pid, start, on_event) => Err(why),
         () = client.closed() => Err("it closed its pipes".to_owned()),
-        () = client.hung() => {
+        () = client.unresponsive() => {
             let count = limits::SKILL_SILENT_TIMEOUTS_MAX;
             Err(format!("it left {count} calls in a row unanswered and sent nothing"))
         }

@@ -128,7 +128,7 @@ async fn messages_pass_verbatim() {
     assert!(error.get().contains(r#""data": {"kept": true}"#), "{error}");
     let params = raw(json!({"cursor": "x"}));
     let passed = link
-        .pass("resources/list", Some(&params))
+        .forward("resources/list", Some(&params))
         .await
         .expect("a result");
     assert!(

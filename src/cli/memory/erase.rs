@@ -23,7 +23,7 @@ use crate::memory::inventory::MemoryId;
 use crate::printable;
 use crate::store::memory::Memory;
 
-/// Selection memories.
+/// Which memories.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

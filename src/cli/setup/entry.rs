@@ -143,7 +143,7 @@ fn utf8(path: &Path) -> Result<String, Failure> {
 
 /// The kind of place a program is in if it may vanish without being uninstalled, such
 /// as `a build folder`.
-pub(super) fn passing_place(command: &str) -> Option<&'static str> {
+pub(super) fn temporary_location(command: &str) -> Option<&'static str> {
     let places = [
         ("_npx", "the cache of npx"),
         ("archive-v0", "the cache of uvx"),
@@ -195,7 +195,7 @@ mod tests {
             ("/h/.local/share/uv/tools/mimo-mcp/bin/mimo", None),
             ("/usr/lib/node_modules/mimo-mcp/bin/mimo", None),
         ] {
-            assert_eq!(passing_place(command), place, "{command}");
+            assert_eq!(temporary_location(command), place, "{command}");
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct SetupResult {
     pub(super) found: Option<FoundEntry>,
     pub(super) difference: Vec<String>,
     /// The kind of place the program is in, if it may vanish.
-    pub(super) passing_place: Option<&'static str>,
+    pub(super) temporary_location: Option<&'static str>,
     /// Variables of this shell that the entry cannot hold.
     pub(super) secrets: Vec<String>,
     /// The key is sent unencrypted over a network.
@@ -170,7 +170,7 @@ impl SetupResult {
     }
 
     fn warning(&self) -> Option<String> {
-        let passing = self.passing_place.map(|place| {
+        let passing = self.temporary_location.map(|place| {
             format!(
                 "the program is in {place}: once that is cleaned or moved, the client cannot \
                  start it; install Mimo, then run this again with the installed program"

@@ -7,7 +7,7 @@ use crate::embed::wordpiece::Vocabulary;
 const LAYERS: usize = 6;
 const PIECES: usize = 30_522;
 const TEXT_BYTES: usize = 1 << 18;
-const MARK: &[u8] = b"mimo minilm int8 1";
+const MAGIC: &[u8] = b"mimo minilm int8 1";
 
 #[repr(align(64))]
 struct Aligned<T>(T);
@@ -26,7 +26,7 @@ pub(super) fn load() -> (Vocabulary, Transformer) {
 }
 
 fn read(mut from: Sections) -> Option<(Vocabulary, Transformer)> {
-    if !from.bytes(64)?.starts_with(MARK) {
+    if !from.bytes(64)?.starts_with(MAGIC) {
         return None;
     }
     let slots = from.chunks(Vocabulary::SLOTS)?;

@@ -77,8 +77,8 @@ pub async fn edit(
             if let Some(undo_id) = &edit.undoes {
                 refuse_changed_since(undo_id, &undone, set.memories.values())?;
             }
-            let rivals = rivals(&set, &edit)?;
-            set.extend(transaction.look_up(&rivals).await?);
+            let conflicting = conflicting(&set, &edit)?;
+            set.extend(transaction.look_up(&conflicting).await?);
             let changed = make(&mut set, edit)?;
             let oldest = at.plus_seconds(-limits::UNDO_DAYS_MAX * 24 * 3600);
             set.writes.push(Write::ForgetEdits(oldest));
@@ -91,7 +91,7 @@ pub async fn edit(
 
 /// The memories that may hold the text or the topic key which an edit gives to
 /// another.
-fn rivals(set: &WorkingSet, edit: &Edit) -> Result<Lookup, StoreError> {
+fn conflicting(set: &WorkingSet, edit: &Edit) -> Result<Lookup, StoreError> {
     let missing =
         |(id, _): &(MemoryId, MemoryChange)| (!set.memories.contains_key(id)).then_some(*id);
     let missing: Vec<MemoryId> = edit.changes.iter().filter_map(missing).collect();
@@ -205,7 +205,7 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: MemoryChange) -> Result<
                 )));
             }
             if let Some(text) = text {
-                refuse_twin(set, &new, &text.key)?;
+                refuse_duplicate(set, &new, &text.key)?;
                 set.edit_text(new, text)?;
                 return Ok(true);
             }
@@ -246,7 +246,7 @@ fn restored(set: &WorkingSet, memory: &Memory) -> Result<MemoryState, StoreError
     if memory.retired_at.is_some() {
         return Ok(MemoryState::Superseded);
     }
-    refuse_twin(set, memory, &memory.text_key)?;
+    refuse_duplicate(set, memory, &memory.text_key)?;
     let topic = memory.fields.topic_key.as_deref();
     match set.with_topic(&memory.fields.project, topic) {
         None => Ok(MemoryState::Active),
@@ -259,7 +259,7 @@ fn restored(set: &WorkingSet, memory: &Memory) -> Result<MemoryState, StoreError
     }
 }
 
-fn refuse_twin(set: &WorkingSet, memory: &Memory, key: &TextKey) -> Result<(), StoreError> {
+fn refuse_duplicate(set: &WorkingSet, memory: &Memory, key: &TextKey) -> Result<(), StoreError> {
     match set.with_text(&memory.fields.project, key) {
         Some(twin) if twin.id != memory.id => Err(StoreError::Conflict(format!(
             "memory {} says the same already, so memory {} would be its double",

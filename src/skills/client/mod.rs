@@ -243,7 +243,7 @@ impl SkillClient {
 
     /// Forwards a request of the client's: `resources/*`, `prompts/*`,
     /// `completion/complete`.
-    pub async fn pass(
+    pub async fn forward(
         &self,
         method: &str,
         params: Option<&RawValue>,
@@ -292,7 +292,7 @@ impl SkillClient {
     }
 
     /// Ready once the skill has left too many calls in a row unanswered.
-    pub(crate) async fn hung(&self) {
+    pub(crate) async fn unresponsive(&self) {
         self.0.hung.cancelled().await;
     }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::limits::INSTALL_SETTINGS_BYTES_MAX;
 
 /// The variables that tell uv which indexes to ask.
-const DEFAULT: &str = "UV_DEFAULT_INDEX";
-const MORE: &str = "UV_INDEX";
+const PRIMARY: &str = "UV_DEFAULT_INDEX";
+const EXTRA: &str = "UV_INDEX";
 
 /// The variables for uv, from the settings below `home`. Those in `environment` take
 /// precedence.
@@ -17,7 +17,7 @@ pub(super) fn of(
     home: Option<&Path>,
     environment: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let set = [DEFAULT, "UV_INDEX_URL"]
+    let set = [PRIMARY, "UV_INDEX_URL"]
         .iter()
         .any(|name| environment.contains_key(*name));
     let Some(home) = home.filter(|_| !set) else {
@@ -48,7 +48,7 @@ fn of_uv(text: &str) -> BTreeMap<String, String> {
         return found;
     };
     if let Some(url) = settings.get("index-url").and_then(toml::Value::as_str) {
-        found.insert(DEFAULT.to_owned(), url.to_owned());
+        found.insert(PRIMARY.to_owned(), url.to_owned());
     }
     let indexes = settings.get("index").and_then(toml::Value::as_array);
     let mut more = Vec::new();
@@ -57,12 +57,12 @@ fn of_uv(text: &str) -> BTreeMap<String, String> {
             continue;
         };
         match index.get("default").and_then(toml::Value::as_bool) {
-            Some(true) => drop(found.insert(DEFAULT.to_owned(), url.to_owned())),
+            Some(true) => drop(found.insert(PRIMARY.to_owned(), url.to_owned())),
             _ => more.push(url.to_owned()),
         }
     }
     if !more.is_empty() {
-        found.insert(MORE.to_owned(), more.join(" "));
+        found.insert(EXTRA.to_owned(), more.join(" "));
     }
     found
 }
@@ -74,8 +74,8 @@ fn of_pip(text: &str) -> BTreeMap<String, String> {
             continue;
         };
         let variable = match key.trim() {
-            "index-url" | "index_url" => DEFAULT,
-            "extra-index-url" | "extra_index_url" => MORE,
+            "index-url" | "index_url" => PRIMARY,
+            "extra-index-url" | "extra_index_url" => EXTRA,
             _ => continue,
         };
         found.insert(variable.to_owned(), value.trim().to_owned());
@@ -106,13 +106,13 @@ mod tests {
             ".config/pip/pip.conf",
             "[global]\nindex-url = https://pip.example/simple\nextra-index-url=https://more.example\n",
         );
-        assert_eq!(found(&[])[DEFAULT], "https://pip.example/simple");
-        assert_eq!(found(&[])[MORE], "https://more.example");
+        assert_eq!(found(&[])[PRIMARY], "https://pip.example/simple");
+        assert_eq!(found(&[])[EXTRA], "https://more.example");
         write(
             ".config/uv/uv.toml",
             "[[index]]\nurl = \"https://uv.example/simple\"\ndefault = true\n",
         );
-        assert_eq!(found(&[])[DEFAULT], "https://uv.example/simple");
-        assert!(found(&[(DEFAULT, "https://set.example")]).is_empty());
+        assert_eq!(found(&[])[PRIMARY], "https://uv.example/simple");
+        assert!(found(&[(PRIMARY, "https://set.example")]).is_empty());
     }
 }

@@ -59,10 +59,10 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Links of the system, and folders that programs pass on their way.
-const PASSED: &[&str] = &["/dev", "/etc", "/tmp", "/var"];
+const TRAVERSED: &[&str] = &["/dev", "/etc", "/tmp", "/var"];
 
 /// Each of these links leads to the folder of its name in `/private`.
-const PRIVATE: [&str; 3] = ["/etc", "/tmp", "/var"];
+const PRIVATE_LINKS: [&str; 3] = ["/etc", "/tmp", "/var"];
 
 /// Facts about the machine that runtimes ask for at their start. The list of processes,
 /// with their arguments and variables, is not among them.
@@ -162,7 +162,7 @@ impl Rules {
             .into_iter()
             .flatten()
             .flat_map(|path| path.ancestors());
-        let passed = PASSED.iter().map(Path::new).chain(above);
+        let passed = TRAVERSED.iter().map(Path::new).chain(above);
         let passed: Result<_, _> = passed.map(|path| filter("literal", path)).collect();
         self.rule("allow file-read-metadata", &passed?);
         // The loader and `getcwd` read the names in the root folder.
@@ -277,12 +277,12 @@ fn forms(path: &Path) -> Vec<PathBuf> {
     if let Ok(inner) = path.strip_prefix("/private") {
         let other = Path::new("/").join(inner);
         forms.extend(
-            PRIVATE
+            PRIVATE_LINKS
                 .iter()
                 .any(|link| other.starts_with(link))
                 .then_some(other),
         );
-    } else if PRIVATE.iter().any(|link| path.starts_with(link)) {
+    } else if PRIVATE_LINKS.iter().any(|link| path.starts_with(link)) {
         let inner = path.strip_prefix("/").unwrap_or(path);
         forms.push(Path::new("/private").join(inner));
     }

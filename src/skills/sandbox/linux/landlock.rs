@@ -17,14 +17,14 @@ use super::process;
 
 /// The first versions of the kernel's interface with TCP rules, and with scopes for
 /// signals and abstract sockets.
-const WITH_NET: i32 = 4;
-pub(super) const WITH_SCOPES: i32 = 6;
+const ABI_WITH_TCP: i32 = 4;
+pub(super) const ABI_WITH_SCOPES: i32 = 6;
 /// The newest version that this file uses.
-const KNOWN: i32 = 7;
+const ABI_NEWEST: i32 = 7;
 
 /// Whether this kernel can restrict TCP to ports.
 pub(super) fn supports_ports() -> bool {
-    process::landlock_version() >= WITH_NET
+    process::landlock_version() >= ABI_WITH_TCP
 }
 
 /// Applies the layer as far as this kernel supports it.
@@ -34,7 +34,7 @@ pub(super) fn restrict(policy: &Policy, files: &Files, layers: &mut Layers) {
         let why = "this kernel has no Landlock, or it is disabled";
         return layers.set(Layer::Landlock, LayerState::Absent, why);
     }
-    let abi = ABI::from(version.min(KNOWN));
+    let abi = ABI::from(version.min(ABI_NEWEST));
     match rules(policy, files, abi, version).and_then(RulesetCreated::restrict_self) {
         Ok(status) if status.ruleset == RulesetStatus::NotEnforced => {
             layers.set(
@@ -43,8 +43,9 @@ pub(super) fn restrict(policy: &Policy, files: &Files, layers: &mut Layers) {
                 "the kernel does not enforce it",
             );
         }
-        Ok(_) if version < WITH_SCOPES => {
-            let why = format!("version {version}: signals and abstract sockets need {WITH_SCOPES}");
+        Ok(_) if version < ABI_WITH_SCOPES => {
+            let why =
+                format!("version {version}: signals and abstract sockets need {ABI_WITH_SCOPES}");
             layers.set(Layer::Landlock, LayerState::Partial, why);
         }
         Ok(_) => layers.set(
@@ -63,13 +64,13 @@ fn rules(
     version: i32,
 ) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
-    if version >= WITH_NET {
+    if version >= ABI_WITH_TCP {
         ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
         if policy.network != NetworkAccess::Any {
             ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
         }
     }
-    if version >= WITH_SCOPES {
+    if version >= ABI_WITH_SCOPES {
         ruleset = ruleset.scope(Scope::AbstractUnixSocket | Scope::Signal)?;
     }
     let mut created = ruleset.create()?;
@@ -80,12 +81,12 @@ fn rules(
         };
         created = beneath(created, path, access, abi)?;
     }
-    if version >= WITH_NET {
+    if version >= ABI_WITH_TCP {
         for port in &policy.listen {
             created = created.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
         }
     }
-    if version >= WITH_NET
+    if version >= ABI_WITH_TCP
         && let NetworkAccess::Ports(ports) = &policy.network
     {
         for port in ports {

@@ -58,7 +58,7 @@ const SETTINGS: &[&str] = &[
 
 /// Files of the settings that change so rarely that a skill can have them as they were
 /// at its start. Name servers and hosts are not among them.
-pub(super) const STABLE: &[&str] = &[
+pub(super) const STABLE_SETTINGS: &[&str] = &[
     "/etc/host.conf",
     "/etc/nsswitch.conf",
     "/etc/gai.conf",

@@ -16,7 +16,7 @@ use nix::unistd::{chdir, pivot_root};
 use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::files::{Access, Files};
-use super::profile::STABLE;
+use super::profile::STABLE_SETTINGS;
 use crate::limits::SANDBOX_COPY_BYTES_MAX;
 
 /// Where the new root is built: a folder that every machine has, and whose own
@@ -138,7 +138,7 @@ fn build(files: &Files, parts: &[Part<'_>]) -> io::Result<()> {
 
 /// The bytes of a file that is copied; nothing where it is to be mounted.
 fn copy(path: &Path, access: Access) -> Option<Vec<u8>> {
-    if access != Access::Read || !STABLE.iter().any(|each| path == Path::new(each)) {
+    if access != Access::Read || !STABLE_SETTINGS.iter().any(|each| path == Path::new(each)) {
         return None;
     }
     let found = fs::symlink_metadata(path).ok()?;

@@ -90,7 +90,7 @@ const REFUSED: &[c_long] = &[
 
 /// Calls whose arguments a filter cannot see, or that hold memory which is not
 /// counted for any process; programs have fallbacks for them.
-const UNKNOWN: &[c_long] = &[
+const UNFILTERABLE: &[c_long] = &[
     libc::SYS_splice,
     libc::SYS_tee,
     libc::SYS_vmsplice,
@@ -147,7 +147,7 @@ const NEW_NAMESPACES: [c_int; 8] = [
 const CONTROLS: [u64; 4] = [0x5412, 0x541c, 0x4008_6602, 0x401c_5820];
 
 /// Calls that name a process by their first argument; allowed with 0, the caller.
-const OF_A_PROCESS: &[c_long] = &[
+const BY_PID: &[c_long] = &[
     libc::SYS_prlimit64,
     libc::SYS_sched_setaffinity,
     libc::SYS_sched_setscheduler,
@@ -159,7 +159,7 @@ const OF_A_PROCESS: &[c_long] = &[
 
 /// Calls with a kind of target and a number, and the kind that stands for one
 /// process; allowed with 0, the caller.
-const OF_A_KIND: [(c_long, c_int); 2] = [
+const BY_KIND_AND_ID: [(c_long, c_int); 2] = [
     (libc::SYS_setpriority, libc::PRIO_PROCESS as c_int),
     // IOPRIO_WHO_PROCESS
     (libc::SYS_ioprio_set, 1),
@@ -193,14 +193,14 @@ const OLD_TIMES: &[c_long] = &[
     libc::SYS_futimesat,
 ];
 
-const WATCHING: &[c_long] = &[
+const INOTIFY: &[c_long] = &[
     libc::SYS_inotify_init1,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_inotify_init,
 ];
 
 /// The first system call that did not exist when this list was checked.
-const FIRST_NEW: u32 = 463;
+const FIRST_UNLISTED_CALL: u32 = 463;
 
 /// The arguments of `personality` that set the default and that only query.
 const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
@@ -255,7 +255,7 @@ fn program(
             .map(|call| (*call, Vec::new()))
             .collect::<Rules>()
     };
-    let mut unknown = all(UNKNOWN);
+    let mut unknown = all(UNFILTERABLE);
     let mut unsupported = temporary_files()?;
     let mut forbidden = refused(policy, new_root)?;
     forbidden.extend(all(also_refused));
@@ -270,7 +270,7 @@ fn program(
     ];
     if !new_root {
         // What programs get where all watches are in use.
-        parts.push((all(WATCHING), error(libc::EMFILE)));
+        parts.push((all(INOTIFY), error(libc::EMFILE)));
     }
     parts.push((ignored()?, error(0)));
     parts.push((all(sent), libc::SECCOMP_RET_USER_NOTIF));
@@ -279,7 +279,7 @@ fn program(
         .filter(|(rules, _)| !rules.is_empty())
         .map(|(rules, answer)| filter(rules, answer))
         .collect::<Built<Vec<BpfProgram>>>()?;
-    programs.push(no_calls_from(FIRST_NEW));
+    programs.push(no_calls_from(FIRST_UNLISTED_CALL));
     Ok(chain(programs))
 }
 
@@ -288,10 +288,10 @@ fn ignored() -> Built<Rules> {
     let level = condition(1, Op::Eq, libc::SOL_SOCKET.unsigned_abs().into())?;
     let buffers = BUFFERS
         .iter()
-        .map(|option| rule(vec![level.clone(), same(2, *option)?]))
+        .map(|option| rule(vec![level.clone(), equals(2, *option)?]))
         .collect::<Built<Vec<SeccompRule>>>()?;
     // The supervisor could no longer see what it holds.
-    let hiding = rule(vec![same(0, libc::PR_SET_DUMPABLE)?, same(1, 0)?])?;
+    let hiding = rule(vec![equals(0, libc::PR_SET_DUMPABLE)?, equals(1, 0)?])?;
     Ok(Rules::from([
         (libc::SYS_setsockopt, buffers),
         (libc::SYS_prctl, vec![hiding]),
@@ -310,17 +310,20 @@ fn temporary_files() -> Built<Rules> {
 fn refused(policy: &Policy, new_root: bool) -> Built<Rules> {
     let mut rules: Rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_socket, sockets(policy, new_root)?);
-    let mut pairs = vec![rule(vec![unlike(0, libc::AF_UNIX)?])?];
+    let mut pairs = vec![rule(vec![differs(0, libc::AF_UNIX)?])?];
     pairs.extend(connectionless(Vec::new())?);
     rules.insert(libc::SYS_socketpair, pairs);
-    for call in OF_A_PROCESS {
-        rules.insert(*call, vec![rule(vec![unlike(0, 0)?])?]);
+    for call in BY_PID {
+        rules.insert(*call, vec![rule(vec![differs(0, 0)?])?]);
     }
-    for (call, process) in OF_A_KIND {
-        let others = [rule(vec![unlike(0, process)?])?, rule(vec![unlike(1, 0)?])?];
+    for (call, process) in BY_KIND_AND_ID {
+        let others = [
+            rule(vec![differs(0, process)?])?,
+            rule(vec![differs(1, 0)?])?,
+        ];
         rules.insert(call, others.into());
     }
-    let enlarging = rule(vec![same(1, libc::F_SETPIPE_SZ)?])?;
+    let enlarging = rule(vec![equals(1, libc::F_SETPIPE_SZ)?])?;
     rules.insert(libc::SYS_fcntl, vec![enlarging]);
     for (call, flags) in [
         (libc::SYS_sendto, 3),
@@ -386,7 +389,7 @@ fn sockets(policy: &Policy, new_root: bool) -> Built<Vec<SeccompRule>> {
         _ => vec![libc::AF_INET, libc::AF_INET6],
     };
     let own_names = policy.network == NetworkAccess::None
-        || process::landlock_version() >= landlock::WITH_SCOPES;
+        || process::landlock_version() >= landlock::ABI_WITH_SCOPES;
     let unix = policy.daemon_socket || policy.unix_sockets && new_root && own_names;
     if unix {
         families.push(libc::AF_UNIX);
@@ -396,15 +399,15 @@ fn sockets(policy: &Policy, new_root: bool) -> Built<Vec<SeccompRule>> {
     }
     let families = families
         .into_iter()
-        .map(|family| unlike(0, family))
+        .map(|family| differs(0, family))
         .collect::<Built<Vec<SeccompCondition>>>()?;
     let protocols = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP]
         .into_iter()
-        .map(|protocol| unlike(2, protocol))
+        .map(|protocol| differs(2, protocol))
         .collect::<Built<Vec<SeccompCondition>>>()?;
     let mut rules = vec![rule(families)?, rule(protocols)?];
     if unix {
-        rules.extend(connectionless(vec![same(0, libc::AF_UNIX)?])?);
+        rules.extend(connectionless(vec![equals(0, libc::AF_UNIX)?])?);
     }
     Ok(rules)
 }
@@ -431,11 +434,11 @@ fn condition(argument: u8, op: Op, value: u64) -> Built<SeccompCondition> {
     SeccompCondition::new(argument, Width::Dword, op, value)
 }
 
-fn unlike(argument: u8, value: c_int) -> Built<SeccompCondition> {
+fn differs(argument: u8, value: c_int) -> Built<SeccompCondition> {
     condition(argument, Op::Ne, u64::from(value.unsigned_abs()))
 }
 
-fn same(argument: u8, value: c_int) -> Built<SeccompCondition> {
+fn equals(argument: u8, value: c_int) -> Built<SeccompCondition> {
     condition(argument, Op::Eq, u64::from(value.unsigned_abs()))
 }
 

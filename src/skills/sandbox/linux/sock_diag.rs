@@ -12,24 +12,24 @@ use crate::limits::SANDBOX_SOCKET_BYTES_MAX;
 /// One answer of the kernel holds at most this.
 const ANSWER_BYTES: usize = 32 * 1024;
 const HEADER_BYTES: usize = 16;
-/// `SOCK_DIAG_BY_FAMILY`.
-const BY_FAMILY: u16 = 20;
+/// From `linux/sock_diag.h`.
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
-const DUMP: u16 = 0x301;
+const REQUEST_AND_DUMP: u16 = 0x301;
 /// `NLMSG_ERROR` and `NLMSG_DONE`.
-const FAILED: u16 = 2;
-const DONE: u16 = 3;
+const MESSAGE_ERROR: u16 = 2;
+const MESSAGE_DONE: u16 = 3;
 /// The state of a socket that listens.
-const LISTENING: u8 = 10;
+const STATE_LISTEN: u8 = 10;
 /// `UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO`.
-const SHOWN: u32 = 0x4 | 0x10 | 0x20;
+const SHOW_FLAGS: u32 = 0x4 | 0x10 | 0x20;
 /// Attributes of a Unix socket.
-const PEER: u16 = 2;
-const QUEUE: u16 = 4;
-const MEMORY: u16 = 5;
+const ATTRIBUTE_PEER: u16 = 2;
+const ATTRIBUTE_QUEUE: u16 = 4;
+const ATTRIBUTE_MEMORY: u16 = 5;
 /// The attribute of a TCP or UDP socket, and the bit that requests it.
 const INET_MEMORY: u16 = 7;
-const INET_SHOWN: u8 = 1 << (INET_MEMORY - 1);
+const INET_SHOW_MEMORY: u8 = 1 << (INET_MEMORY - 1);
 const TCP_AND_UDP: [u8; 2] = [6, 17];
 /// Datagrams that wait for one Unix socket: `net.unix.max_dgram_qlen`.
 const DATAGRAMS: u64 = 11;
@@ -67,14 +67,14 @@ fn unix_request() -> Vec<u8> {
     let family = u8::try_from(libc::AF_UNIX).unwrap_or(1);
     let mut request = vec![family, 0, 0, 0];
     // Every state and every inode.
-    for word in [u32::MAX, 0, SHOWN, 0, 0] {
+    for word in [u32::MAX, 0, SHOW_FLAGS, 0, 0] {
         request.extend(word.to_ne_bytes());
     }
     request
 }
 
 fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
-    let mut request = vec![family, protocol, INET_SHOWN, 0];
+    let mut request = vec![family, protocol, INET_SHOW_MEMORY, 0];
     request.extend(u32::MAX.to_ne_bytes());
     // Any address.
     request.extend([0; 48]);
@@ -86,8 +86,8 @@ fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
 fn dump(kernel: &OwnedFd, request: &[u8], mut each: impl FnMut(&[u8])) -> Option<()> {
     let length = u32::try_from(HEADER_BYTES + request.len()).unwrap_or(0);
     let mut message = length.to_ne_bytes().to_vec();
-    message.extend(BY_FAMILY.to_ne_bytes());
-    message.extend(DUMP.to_ne_bytes());
+    message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    message.extend(REQUEST_AND_DUMP.to_ne_bytes());
     message.extend([0; 8]);
     message.extend(request);
     send(kernel.as_raw_fd(), &message, MsgFlags::empty()).ok()?;
@@ -102,9 +102,9 @@ fn dump(kernel: &OwnedFd, request: &[u8], mut each: impl FnMut(&[u8])) -> Option
                 break;
             }
             match half(rest, 4)? {
-                DONE => return Some(()),
-                FAILED => return None,
-                BY_FAMILY => each(&rest[HEADER_BYTES..length]),
+                MESSAGE_DONE => return Some(()),
+                MESSAGE_ERROR => return None,
+                SOCK_DIAG_BY_FAMILY => each(&rest[HEADER_BYTES..length]),
                 _ => {}
             }
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -116,13 +116,19 @@ fn unix_socket(answer: &[u8]) -> Option<(u64, u64)> {
     let (kind, state) = (*answer.get(1)?, *answer.get(2)?);
     let inode = word(answer, 4)?;
     let attributes = attributes(answer.get(16..)?);
-    let waiting = attributes.get(&QUEUE).and_then(|queue| word(queue, 0));
+    let waiting = attributes
+        .get(&ATTRIBUTE_QUEUE)
+        .and_then(|queue| word(queue, 0));
     let waiting = u64::from(waiting.unwrap_or(0));
-    let peer = attributes.get(&PEER).and_then(|peer| word(peer, 0));
-    let own = attributes.get(&MEMORY).map_or(0, |memory| held(memory));
+    let peer = attributes
+        .get(&ATTRIBUTE_PEER)
+        .and_then(|peer| word(peer, 0));
+    let own = attributes
+        .get(&ATTRIBUTE_MEMORY)
+        .map_or(0, |memory| held(memory));
     // Data counts for the socket that sent it. One that was closed after sending is
     // not listed, so its share is added to the receiver's.
-    let from_closed = match (state == LISTENING, peer.unwrap_or(0), waiting) {
+    let from_closed = match (state == STATE_LISTEN, peer.unwrap_or(0), waiting) {
         (true, _, connections) => connections,
         (false, 0, 1..) if kind == DATAGRAM => DATAGRAMS,
         (false, 0, 1..) => 1,
@@ -134,7 +140,7 @@ fn unix_socket(answer: &[u8]) -> Option<(u64, u64)> {
 
 fn inet_socket(answer: &[u8]) -> Option<(u64, u64)> {
     let state = *answer.get(1)?;
-    let connections = match state == LISTENING {
+    let connections = match state == STATE_LISTEN {
         true => u64::from(word(answer, 56)?),
         false => 0,
     };
