@@ -347,9 +347,7 @@ fn print_key(
         Some(path) => output.print_error(format!("Its text is in {}.\n", path.display())),
         None => {
             output.print(format!("{}\n", text.reveal()))?;
-            output.print_error(
-                "This text is shown once: keep it where nobody else can read it.\n",
-            );
+            output.print_error("This text is shown once: keep it where nobody else can read it.\n");
         }
     }
     Ok(())

@@ -32,7 +32,7 @@ Examples:
   mimo memory erase --forgotten          what was forgotten on purpose
 
 It shows the memories, with the older versions that they replaced, and asks. They
-leave every table, index and log of the database, selection is rewritten; nothing brings
+leave every table, index and log of the database, which is rewritten; nothing brings
 them back. Backups are only named: delete those that still hold them.")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -147,7 +147,7 @@ fn also_in(traces: &[String]) -> String {
     let mut text = String::new();
     if !traces.is_empty() {
         text.push_str(
-            "the same text is still in what follows, selection this command does not erase:\n",
+            "the same text is still in what follows, which this command does not erase:\n",
         );
     }
     for trace in traces {
