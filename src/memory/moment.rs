@@ -8,6 +8,7 @@ use chrono::{
 use crate::clock::{Clock, Timestamp, Zone};
 use crate::failure::Failure;
 use crate::limits;
+use crate::text::dates;
 
 /// Which end of a period (a day, a week, a month) is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) enum SpanDirection {
 /// The accepted forms, for messages.
 pub(crate) const FORMS: &str = "write a date or time (2026-11-20, 2026-11, \
      2026-11-20T17:36:00Z), a span (7d, 12h, P7D), or today, yesterday, tomorrow, this week, \
-     last week, next month, monday, 3 days ago";
+     last week, next month, monday, October, March 18, 3 days ago";
 
 /// The current time in the user's zone.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +68,69 @@ pub(crate) fn read(
     here: Here,
 ) -> Option<Timestamp> {
     parse(text, edge, here.zone)
+        .or_else(|| unix_time(text))
         .or_else(|| words(text, edge, here))
         .or_else(|| span(text, direction, here))
+        .or_else(|| {
+            let lower = text.to_lowercase();
+            let words: Vec<&str> = lower.split_whitespace().collect();
+            let (first, length) = date(&words, direction, here)?;
+            edge_of(first, length, edge, here.zone)
+        })
+}
+
+/// Seconds or milliseconds since 1970 of this century: the number of digits tells which.
+fn unix_time(text: &str) -> Option<Timestamp> {
+    let count: i64 = text.trim().parse().ok()?;
+    match text.trim().len() {
+        10 => Some(Timestamp(0).plus_seconds(count)),
+        13 => Some(Timestamp(count * 1_000)),
+        _ => None,
+    }
+}
+
+/// A month, or a day of one, by its name in lower case: "october", "march 18", "the 3rd
+/// of may 2023". Without a year it is the latest that has begun, or of the future the
+/// first that has not ended.
+pub(super) fn date(
+    words: &[&str],
+    direction: SpanDirection,
+    here: Here,
+) -> Option<(NaiveDate, Length)> {
+    let words = match words {
+        ["in" | "on", rest @ ..] => rest,
+        _ => words,
+    };
+    // They must be the date and nothing else.
+    let is_part = |word: &&str| {
+        let word = word.trim_end_matches(',');
+        dates::month(word).is_some()
+            || word.starts_with(|c: char| c.is_ascii_digit())
+            || matches!(word, "the" | "of" | "last")
+    };
+    // A month that could be another word is one behind "in".
+    let named = Some(words).filter(|words| words.iter().all(is_part));
+    let named = dates::named(&format!("in {}", named?.join(" ")))?;
+    let month = named.month?;
+    let length = match named.day {
+        Some(_) => Length::Days(1),
+        None => Length::Months(1),
+    };
+    let today = here.zone.local(here.now)?.date();
+    let first_in = |year: i32| NaiveDate::from_ymd_opt(year, month, named.day.unwrap_or(1));
+    let first = match (named.year, direction) {
+        (Some(year), _) => first_in(year)?,
+        (None, SpanDirection::Past) => first_in(today.year())
+            .filter(|first| *first <= today)
+            .or_else(|| first_in(today.year() - 1))?,
+        (None, SpanDirection::Future) => first_in(today.year())
+            .filter(|first| {
+                let end = edge_of(*first, length, Edge::End, here.zone);
+                end.is_some_and(|end| end > here.now)
+            })
+            .or_else(|| first_in(today.year() + 1))?,
+    };
+    Some((first, length))
 }
 
 /// Reads `2026-11-22`, `2026-11`, `2026`, `2026-11-22T17:36:00Z`, `2026-11-22 17:36`; in
@@ -165,8 +227,9 @@ fn words(text: &str, edge: Edge, here: Here) -> Option<Timestamp> {
         ["today"] => day(0),
         ["yesterday"] => day(-1),
         ["tomorrow"] => day(1),
-        [name] => day(-days_since(weekday(name)?, today)),
-        ["on", name] => day(-days_since(weekday(name)?, today)),
+        [name] | ["on", name] => day(-days_since(weekday(name)?, today)),
+        ["the", "day", "before", "yesterday"] => day(-2),
+        ["the", "day", "after", "tomorrow"] => day(2),
         [which, what] => {
             let nth = match which {
                 "last" | "previous" => -1,
@@ -226,7 +289,8 @@ fn days_since(weekday: Weekday, today: NaiveDate) -> i64 {
     i64::from(today.weekday().days_since(weekday))
 }
 
-/// A span from now: `7d`, `P7D`, `3 days ago`, `last 2 weeks`, `in 3 months`.
+/// A span from now: `7d`, `P7D`, `3 days ago`, `last 2 weeks`, `past week`,
+/// `in 3 months`.
 fn span(text: &str, direction: SpanDirection, here: Here) -> Option<Timestamp> {
     let text = text.trim().to_lowercase();
     let without = |text: &str| -> (String, SpanDirection) {
@@ -235,7 +299,11 @@ fn span(text: &str, direction: SpanDirection, here: Here) -> Option<Timestamp> {
         }
         for before in ["last ", "past ", "the last ", "the past "] {
             if let Some(rest) = text.strip_prefix(before) {
-                return (rest.to_owned(), SpanDirection::Past);
+                // "the past week": its days, not a week of the calendar.
+                let has_count =
+                    rest.contains(' ') || rest.starts_with(|c: char| c.is_ascii_digit());
+                let count = if has_count { "" } else { "a " };
+                return (format!("{count}{rest}"), SpanDirection::Past);
             }
         }
         match text.strip_prefix("in ").or(text.strip_prefix("next ")) {

@@ -68,6 +68,25 @@ fn periods_have_two_ends() {
             "2026-12-04T00:00:00Z",
         ),
         ("next fri", "2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z"),
+        (
+            "the day before yesterday",
+            "2026-11-24T00:00:00Z",
+            "2026-11-25T00:00:00Z",
+        ),
+        ("October", "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z"),
+        (
+            "in december",
+            "2025-12-01T00:00:00Z",
+            "2026-01-01T00:00:00Z",
+        ),
+        ("may", "2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z"),
+        ("Nov 2025", "2025-11-01T00:00:00Z", "2025-12-01T00:00:00Z"),
+        ("March 18", "2026-03-18T00:00:00Z", "2026-03-19T00:00:00Z"),
+        (
+            "the 3rd of May, 2023",
+            "2023-05-03T00:00:00Z",
+            "2023-05-04T00:00:00Z",
+        ),
     ] {
         for (edge, expected) in [(Edge::Start, start), (Edge::End, end)] {
             let found = shown(text, edge, SpanDirection::Past, NOW, UTC);
@@ -113,6 +132,14 @@ fn times_and_spans_are_moments() {
             "2026-11-25T12:30:00Z",
             "2026-11-25T12:30:00Z",
         ),
+        ("last 7d", "2026-11-19T12:30:00Z", "2026-11-19T12:30:00Z"),
+        ("past week", "2026-11-19T12:30:00Z", "2026-11-19T12:30:00Z"),
+        ("1795696200", "2026-11-26T12:30:00Z", "2026-11-26T12:30:00Z"),
+        (
+            "1795696200000",
+            "2026-11-26T12:30:00Z",
+            "2026-11-26T12:30:00Z",
+        ),
         ("in 2 days", "2026-11-28T12:30:00Z", "2026-11-28T12:30:00Z"),
     ] {
         for (direction, expected) in [(SpanDirection::Past, past), (SpanDirection::Future, future)]
@@ -122,6 +149,20 @@ fn times_and_spans_are_moments() {
                 assert_eq!(found.as_deref(), Some(expected), "{text} {direction:?}");
             }
         }
+    }
+}
+
+#[test]
+fn months_of_plans_are_those_to_come() {
+    for (text, expected) in [
+        ("October", "2027-11-01T00:00:00Z"),
+        ("november", "2026-12-01T00:00:00Z"),
+        ("in December", "2027-01-01T00:00:00Z"),
+        ("Nov 25", "2027-11-26T00:00:00Z"),
+        ("Nov 26", "2026-11-27T00:00:00Z"),
+    ] {
+        let found = shown(text, Edge::End, SpanDirection::Future, NOW, UTC);
+        assert_eq!(found.as_deref(), Some(expected), "{text}");
     }
 }
 

@@ -1,13 +1,12 @@
 //! The time that a question is about ("yesterday", "in October", "before March 18",
 //! "most recently"), and questions without any subject. Pure.
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Days, NaiveDate};
 
 use super::moment::{self, Edge, Here, Length, SpanDirection};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::text;
-use crate::text::dates::{self, Named};
 
 /// The time that a question names, and the rest of the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,18 +220,8 @@ fn period_of(words: &[&str], here: Here) -> Option<(Timestamp, Timestamp)> {
     {
         return Some((since, until));
     }
-    // The words must be the date and nothing else.
-    let is_part = |word: &&&str| {
-        dates::month(word).is_some()
-            || word.starts_with(|c: char| c.is_ascii_digit())
-            || matches!(**word, "the" | "of" | "last")
-    };
-    let is_date = words.iter().filter(is_part).count() == words.len();
-    let named = Some(&text).filter(|_| is_date).and_then(|text| {
-        // A month that could be another word is one behind these.
-        dates::named(&format!("in {text}"))
-    })?;
-    latest_of(named, here)
+    let (first, length) = moment::date(words, SpanDirection::Past, here)?;
+    both_edges(first, length, here)
 }
 
 /// "two weeks ago": as exact as its unit.
@@ -257,25 +246,6 @@ fn around(count: &[&str], unit: &str, here: Here) -> Option<(Timestamp, Timestam
         .date()
         .checked_sub_days(Days::new(days))?;
     both_edges(first, Length::Days(2 * days + 1), here)
-}
-
-/// The latest period of a date that has begun: October without a year is this one or
-/// the last.
-fn latest_of(date: Named, here: Here) -> Option<(Timestamp, Timestamp)> {
-    let today = here.zone.local(here.now)?.date();
-    let month = date.month?;
-    let first_in = |year: i32| NaiveDate::from_ymd_opt(year, month, date.day.unwrap_or(1));
-    let first = match date.year {
-        Some(year) => first_in(year)?,
-        None => first_in(today.year())
-            .filter(|first| *first <= today)
-            .or_else(|| first_in(today.year() - 1))?,
-    };
-    let length = match date.day {
-        Some(_) => Length::Days(1),
-        None => Length::Months(1),
-    };
-    both_edges(first, length, here)
 }
 
 fn both_edges(first: NaiveDate, length: Length, here: Here) -> Option<(Timestamp, Timestamp)> {
