@@ -14,6 +14,9 @@ use crate::text;
 const LIKENESS: f64 = 0.88;
 /// The similarity of a name to one of its words: above any misspelling but a close one.
 const PART_LIKENESS: f64 = 0.95;
+/// The least similarity of the words that two names do not share: less than that of Lisa
+/// and Liza, more than that of east and west.
+const WORD_LIKENESS: f64 = 0.85;
 /// The margin by which the best candidate must exceed the second.
 const MARGIN: f64 = 0.03;
 
@@ -172,7 +175,24 @@ pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
         return Some(PART_LIKENESS);
     }
     let likeness = strsim::jaro_winkler(name_key, &mention.name_key);
-    (likeness >= LIKENESS).then_some(likeness)
+    (likeness >= LIKENESS && are_other_words_alike(&name, &part)).then_some(likeness)
+}
+
+/// Whether the words that two names do not share are alike, where each has some: project
+/// alpha is not a misspelling of project beta, however much they have in common.
+fn are_other_words_alike(one: &str, other: &str) -> bool {
+    let without = |words: &str, shared: &str| -> Vec<String> {
+        let is_shared = |word: &&str| shared.split(' ').any(|shared| shared == *word);
+        let words = words.split(' ').filter(|word| !is_shared(word));
+        words.map(str::to_owned).collect()
+    };
+    let (ours, theirs) = (without(one, other), without(other, one));
+    let is_alike = |one: &str, other: &str| strsim::jaro_winkler(one, other) >= WORD_LIKENESS;
+    match (ours.len(), theirs.len()) {
+        (0, _) | (_, 0) => true,
+        (one, other) if one == other => ours.iter().zip(&theirs).all(|(a, b)| is_alike(a, b)),
+        _ => is_alike(&ours.concat(), &theirs.concat()),
+    }
 }
 
 /// Whether an entity has this type, where one is given.

@@ -75,6 +75,8 @@ fn likely_misspelling_is_resolved_with_a_note() {
     bench.assert(&[
         ("person:katherine_johnson", "works_at", "company:nasa"),
         ("room:meeting_room_12", "located_in", "city:berlin"),
+        ("project:project_alpha", "uses", "rust"),
+        ("region:us_east", "uses", "kafka"),
     ]);
     for start in ["Katherine Jonson", "katherin johnson", "Catherine Johnson"] {
         let (end, resolved) = end_of(&bench, start).expect(start);
@@ -87,6 +89,10 @@ fn likely_misspelling_is_resolved_with_a_note() {
         "meeting room 13",
         "Dorothy Vaughan",
         "city:katherine johnson",
+        "Project Gamma",
+        "project beta",
+        "US West",
+        "Katherine Watson",
     ] {
         let failure = end_of(&bench, start).expect_err(start);
         assert!(failure.contains("no entity is called"), "{failure}");
