@@ -145,11 +145,11 @@ impl Failure {
 
     /// The hint and the example.
     pub fn next_step(&self) -> Option<String> {
-        let parts: Vec<&str> = [&self.hint, &self.example]
-            .into_iter()
-            .filter_map(Option::as_deref)
-            .collect();
-        (!parts.is_empty()).then(|| parts.join(" "))
+        match (&self.hint, &self.example) {
+            (Some(hint), Some(example)) if hint.ends_with('?') => Some(format!("{hint} {example}")),
+            (Some(hint), Some(example)) => Some(format!("{hint}; {example}")),
+            (hint, example) => hint.clone().or_else(|| example.clone()),
+        }
     }
 
     pub(crate) fn at(mut self, path: impl Into<String>) -> Self {

@@ -144,7 +144,7 @@ fn meant(tool: &str, unexpected: &[String], known: &[&str], corrected: &Correcte
         return advice.to_owned();
     }
     if let Some(list) = &corrected.wrapped {
-        return format!("they belong in an item of \"{list}\";");
+        return format!("they belong in an item of \"{list}\"");
     }
     let renamed: Vec<&(String, String)> = corrected
         .renamed
@@ -165,8 +165,8 @@ fn meant(tool: &str, unexpected: &[String], known: &[&str], corrected: &Correcte
     let word = unexpected.first().map_or("", String::as_str);
     match did_you_mean(word, known.iter().copied()) {
         Some(question) => question,
-        None if known.is_empty() => "it takes no arguments;".to_owned(),
-        None => format!("it takes {};", known.join(", ")),
+        None if known.is_empty() => "it takes no arguments".to_owned(),
+        None => format!("it takes {}", known.join(", ")),
     }
 }
 

@@ -104,7 +104,7 @@ const COMMANDS: &[(&str, &[&str], &str)] = &[(
     "procedure_run",
     &["approve", "approved", "approval", "decision", "reject"],
     "a person decides, with `mimo procedure approve EXECUTION_ID` (--reject refuses it); then \
-     the run is resumed by its execution_id;",
+     the run is resumed by its execution_id",
 )];
 
 /// The names among `known` that `word` is probably written for, the likeliest first.
