@@ -44,16 +44,20 @@ const WARM_UP: usize = 10;
 /// As a search has them.
 const LIMIT: usize = 200;
 
+/// The first number of the memories that are stored by hand.
+const BY_HAND: i64 = 1_000_000_000;
+
 /// Vectors that the semantic side compares exactly for that many candidates.
 const RESCORED: i64 = 4 * LIMIT as i64;
 /// How long one, two and three nodes store, each one memory at a time.
 const STORING: Duration = Duration::from_secs(5);
 
-const SIDES: [&str; 8] = [
+const SIDES: [&str; 9] = [
     "both sides",
     "semantic",
     "keyword",
     "store one",
+    "store by hand",
     "pgvector by hand",
     "index by hand",
     "BM25 by hand",
@@ -157,6 +161,7 @@ async fn measure(store: &PostgresStore, client: &tokio_postgres::Client, size: u
                     let done = remember(store, &Reach::Everything, MODEL, new, Timestamp(1));
                     done.await.expect("stored");
                 }
+                "store by hand" => store_by_hand(client, &query, &probe, round).await,
                 "pgvector by hand" => {
                     let sql = "SELECT memory_id FROM memory_vector \
                                ORDER BY vector <=> $1::real[]::vector LIMIT 10";
@@ -187,6 +192,38 @@ async fn measure(store: &PostgresStore, client: &tokio_postgres::Client, size: u
     }
 }
 
+/// The rows of a memory that a search needs, without what is looked up before (whether the
+/// text or its thread is there) and what else is kept (its features, the entities it names).
+async fn store_by_hand(
+    client: &tokio_postgres::Client,
+    content: &str,
+    vector: &[f32],
+    round: usize,
+) {
+    let id = BY_HAND + i64::try_from(round).expect("few");
+    let key = text::key(&format!("{content} {id}")).to_vec();
+    let stems = stems(content);
+    let length = i32::try_from(stems.len()).expect("few");
+    client.batch_execute("BEGIN").await.expect("begun");
+    let memory = "INSERT INTO memory (id, created_at, updated_at, position, importance, project, \
+                  category, state, text_key, thread, content) VALUES ($1, 1, 1, $1, 0.5, 'global', \
+                  'observation', 'active', $3, 'by hand', $2)";
+    let vectors = "INSERT INTO memory_vector (memory_id, model_id, project, \"window\", near, vector) \
+                   VALUES ($1, 1, 1, 0, $2::real[]::vector::halfvec, $2::real[]::vector)";
+    let words = "INSERT INTO posting (memory, project, length, count, word) \
+                 SELECT $1, 1, $2, count(*), word FROM unnest($3::text[]) word GROUP BY word";
+    let size = "UPDATE project SET documents = documents + 1, words = words + $1::int WHERE id = 1";
+    for done in [
+        client.execute(memory, &[&id, &content, &key]).await,
+        client.execute(vectors, &[&id, &vector]).await,
+        client.execute(words, &[&id, &length, &stems]).await,
+        client.execute(size, &[&length]).await,
+    ] {
+        done.expect("stored");
+    }
+    client.batch_execute("COMMIT").await.expect("ended");
+}
+
 /// The same way as the semantic side: the best by the index, which are compared exactly.
 async fn by_index(client: &tokio_postgres::Client, size: usize, probe: &[f32]) {
     let near = match size > 50_000 {
@@ -211,12 +248,6 @@ async fn by_index(client: &tokio_postgres::Client, size: usize, probe: &[f32]) {
 /// The same ranking over the same index, without filters, surroundings or the order of work
 /// that keep it fast whatever the server knows of the table.
 async fn by_bm25(client: &tokio_postgres::Client, query: &str) {
-    // Its stem is a made-up word without an s at its end.
-    let stem = |word: &str| match word.ends_with("ss") {
-        false => word.trim_end_matches('s').to_owned(),
-        true => word.to_owned(),
-    };
-    let stems: Vec<String> = query.split(' ').map(stem).collect();
     let sql = format!(
         "WITH t AS (SELECT id, documents::float8, words::float8 / documents AS length \
          FROM project WHERE name = 'global'), \
@@ -228,7 +259,16 @@ async fn by_bm25(client: &tokio_postgres::Client, query: &str) {
          / (count + 1.2 * (0.25 + 0.75 * length / average)))::float8 AS score \
          FROM p JOIN i USING (word) GROUP BY memory ORDER BY score DESC LIMIT {LIMIT}"
     );
-    client.query(&sql, &[&stems]).await.expect("rows");
+    client.query(&sql, &[&stems(query)]).await.expect("rows");
+}
+
+/// The stem of a made-up word is the word without an s at its end.
+fn stems(text: &str) -> Vec<String> {
+    let stem = |word: &str| match word.ends_with("ss") {
+        false => word.trim_end_matches('s').to_owned(),
+        true => word.to_owned(),
+    };
+    text.split(' ').map(stem).collect()
 }
 
 async fn search(store: &PostgresStore, query: &str, vector: Option<&[f32]>) {
