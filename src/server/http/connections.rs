@@ -16,7 +16,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -85,37 +85,57 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Serves the connections of a listener until it is dropped.
-pub(super) async fn accept_all(
-    listener: TcpListener,
-    router: Router,
+/// The open connections of all listeners.
+pub(super) struct Connections {
     slots: Arc<ConnectionSlots>,
     open: TaskTracker,
+    /// Cancelled when they are to be closed.
     end: CancellationToken,
-) {
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, for example: others have to end first.
-                tracing::warn!(%error, "a connection was not accepted");
-                sleep(Duration::from_millis(100)).await;
+}
+
+impl Connections {
+    pub(super) fn new(slots: ConnectionSlots) -> Connections {
+        Connections {
+            slots: Arc::new(slots),
+            open: TaskTracker::new(),
+            end: CancellationToken::new(),
+        }
+    }
+
+    /// Serves the connections of a listener until it is dropped.
+    pub(super) async fn accept_all(&self, listener: TcpListener, router: Router) {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, for example: others have to end first.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Some(slot) = self.slots.acquire(peer.ip()) else {
+                // Closed at once: a queue would hide that the bound is reached.
+                meter::RATE_LIMITED.increment(RateLimit::Connections);
                 continue;
-            }
-        };
-        let Some(slot) = slots.acquire(peer.ip()) else {
-            // Closed at once: a queue would hide that the bound is reached.
-            meter::RATE_LIMITED.increment(RateLimit::Connections);
-            continue;
-        };
-        // Answers are small, and waiting for more bytes would cost 40 ms.
-        let _ = stream.set_nodelay(true);
-        limit_unread(&stream, HTTP_UNREAD_MILLIS_MAX);
-        let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
-        open.spawn(async move {
-            let _slot = slot;
-            serving.await;
-        });
+            };
+            // Answers are small, and waiting for more bytes would cost 40 ms.
+            let _ = stream.set_nodelay(true);
+            limit_unread(&stream, HTTP_UNREAD_MILLIS_MAX);
+            let serving = serve_connection(stream, peer.ip(), router.clone(), self.end.clone());
+            self.open.spawn(async move {
+                let _slot = slot;
+                serving.await;
+            });
+        }
+    }
+
+    /// Closes the connections, each after the answer that it is sending.
+    pub(super) async fn close(&self) {
+        self.end.cancel();
+        self.open.close();
+        // Their last bytes; a client that does not read them is not waited for.
+        let _ = timeout(Duration::from_secs(1), self.open.wait()).await;
     }
 }
 

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::body::Bodies;
-use self::connections::ConnectionSlots;
+use self::connections::{ConnectionSlots, Connections};
 use self::gate::{Gate, Principal};
 use self::inline::NullPeer;
 use self::listens::Listens;
@@ -110,6 +110,12 @@ struct Http {
     ending: CancellationToken,
 }
 
+/// The bound sockets: of clients, and of metrics where those have their own.
+struct Listeners {
+    clients: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
 /// The id of a request in the log.
 #[derive(Clone)]
 struct RequestId(String);
@@ -144,14 +150,7 @@ impl Server {
             return Err(Failure::new(Kind::Refused, message)
                 .hint("make one with `mimo keys generate --name NAME`"));
         }
-        let listener = listen(settings.listen, hint).await?;
-        let metrics = match settings.metrics_listen {
-            Some(address) => {
-                let hint = "name another address in metrics_listen of [http]";
-                Some(listen(address, hint).await?)
-            }
-            None => None,
-        };
+        let listeners = Listeners::bind(&settings, hint).await?;
         let clock = self.dispatch.clock().clone();
         let http = Arc::new(Http {
             gate,
@@ -173,62 +172,70 @@ impl Server {
             server: self,
         });
         crate::meter::process::started_seconds();
-        let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::internal);
-        let own = address(&listener)?;
-        listening(own, metrics.as_ref().map(address).transpose()?);
-        audit::record("serve.started", &[("address", &own.to_string())]);
-        let slots = Arc::new(ConnectionSlots::new(
-            settings.connections,
-            settings.trusted_proxies,
-        ));
-        let open = TaskTracker::new();
-        let end = CancellationToken::new();
-        let accept = |listener, router| {
-            connections::accept_all(listener, router, slots.clone(), open.clone(), end.clone())
-        };
-        let serving = accept(listener, routes::router(&http));
-        let metrics = async {
-            match metrics {
-                Some(listener) => accept(listener, routes::metrics_router()).await,
-                None => std::future::pending().await,
-            }
-        };
-        let until_signal = async {
-            shutdown.cancelled().await;
-            // Load balancers notice by /health/ready, and send nothing more.
-            http.draining.cancel();
-            if !http.gate.is_local() {
-                sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
-            }
-        };
-        tokio::select! {
-            () = serving => {}
-            () = metrics => {}
-            () = http.sweep_periodically() => {}
-            () = http.follow_keys() => {}
-            () = http.health.keep_metrics() => {}
-            () = until_signal => {}
-        }
-        http.ending.cancel();
-        http.exchanges.close();
-        let drained = timeout(
-            Duration::from_secs(DRAIN_SECONDS_MAX),
-            http.exchanges.wait(),
-        );
-        if drained.await.is_err() {
-            tracing::warn!("calls were not answered before the end");
-        }
-        http.sessions.end_streams();
-        end.cancel();
-        open.close();
-        // Their last bytes; a client that does not read them is not waited for.
-        let _ = timeout(Duration::from_secs(1), open.wait()).await;
+        let (address, metrics_address) = listeners.addresses()?;
+        listening(address, metrics_address);
+        audit::record("serve.started", &[("address", &address.to_string())]);
+        let slots = ConnectionSlots::new(settings.connections, settings.trusted_proxies);
+        let connections = Connections::new(slots);
+        http.serve(listeners, &connections, shutdown).await;
+        http.drain(&connections).await;
         audit::record("serve.stopped", &[]);
         Ok(())
     }
 }
 
 impl Http {
+    /// Accepts connections until `shutdown` is cancelled and load balancers have had time
+    /// to notice.
+    async fn serve(
+        self: &Arc<Self>,
+        listeners: Listeners,
+        connections: &Connections,
+        shutdown: CancellationToken,
+    ) {
+        let clients = connections.accept_all(listeners.clients, routes::router(self));
+        let metrics = async {
+            match listeners.metrics {
+                Some(listener) => {
+                    let router = routes::metrics_router();
+                    connections.accept_all(listener, router).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let until_signal = async {
+            shutdown.cancelled().await;
+            // Load balancers notice by /health/ready, and send nothing more.
+            self.draining.cancel();
+            if !self.gate.is_local() {
+                sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
+            }
+        };
+        tokio::select! {
+            () = clients => {}
+            () = metrics => {}
+            () = self.sweep_periodically() => {}
+            () = self.follow_keys() => {}
+            () = self.health.keep_metrics() => {}
+            () = until_signal => {}
+        }
+    }
+
+    /// Waits for the open exchanges, for a bounded time, and closes the connections.
+    async fn drain(&self, connections: &Connections) {
+        self.ending.cancel();
+        self.exchanges.close();
+        let drained = timeout(
+            Duration::from_secs(DRAIN_SECONDS_MAX),
+            self.exchanges.wait(),
+        );
+        if drained.await.is_err() {
+            tracing::warn!("calls were not answered before the end");
+        }
+        self.sessions.end_streams();
+        connections.close().await;
+    }
+
     async fn sweep_periodically(&self) {
         let mut turns = interval(Duration::from_secs(HTTP_SWEEP_SECONDS));
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -270,6 +277,27 @@ impl Http {
         let now = self.server.dispatch.clock().now().to_iso();
         let day = now.split('T').next().unwrap_or_default();
         format!("{}/{day}", principal.key.id)
+    }
+}
+
+impl Listeners {
+    /// `hint` is the next step if the address of clients cannot be had.
+    async fn bind(settings: &Settings, hint: &'static str) -> Result<Listeners, Failure> {
+        let clients = listen(settings.listen, hint).await?;
+        let metrics = match settings.metrics_listen {
+            Some(address) => {
+                let hint = "name another address in metrics_listen of [http]";
+                Some(listen(address, hint).await?)
+            }
+            None => None,
+        };
+        Ok(Listeners { clients, metrics })
+    }
+
+    fn addresses(&self) -> Result<(SocketAddr, Option<SocketAddr>), Failure> {
+        let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::internal);
+        let metrics = self.metrics.as_ref().map(address).transpose()?;
+        Ok((address(&self.clients)?, metrics))
     }
 }
 
