@@ -58,6 +58,15 @@ enum StepOutcome {
     Released,
 }
 
+/// Whether a step can be performed now.
+enum StepClaim {
+    Claimed(StepStart),
+    /// The machine decides again what comes next.
+    Deferred,
+    /// Another Mimo has taken over the execution.
+    LeaseLost,
+}
+
 /// Drives an execution that this Mimo owns.
 pub(super) fn drive<'a>(
     engine: &'a Engine,
@@ -113,16 +122,7 @@ impl<'a> Driver<'a> {
                 continue;
             }
             if self.machine.waits_for().is_some() {
-                let late = started.and_then(|started| wake_at(&task, started));
-                if late.is_some_and(|late| late <= now) {
-                    let step = started.map_or(0, |started| started.step);
-                    let ms = task.timeout_ms.unwrap_or_default();
-                    let why = format!("nobody decided within the timeout_ms of {ms}");
-                    let outcome = ActionOutcome::Error(ActionError::new("timeout", why));
-                    self.record(Event::StepFinished { step, outcome })?;
-                    continue;
-                }
-                match self.park(late).await? {
+                match self.wait_for_decision(&task, started, now).await? {
                     Some(outcome) => return Ok(outcome),
                     None => continue,
                 }
@@ -130,29 +130,10 @@ impl<'a> Driver<'a> {
             if self.engine.stop.is_cancelled() {
                 return self.release().await;
             }
-            let started = match started {
-                // A tool call from before this Mimo claimed it: its outcome is unknown.
-                Some(started) if matches!(task.work, EvaluatedAction::Tool { .. }) => {
-                    if !may_repeat(started) {
-                        self.record(Event::StepInterrupted { step: started.step })?;
-                        continue;
-                    }
-                    self.record(Event::StepTakenOver { step: started.step })?;
-                    match self.write(false, None).await? {
-                        AppendOutcome::Written { .. } => started,
-                        AppendOutcome::Lost => return Ok(DriveOutcome::Released),
-                    }
-                }
-                Some(started) => started,
-                None => {
-                    if !self.wait_until_due(&task, now).await? {
-                        continue;
-                    }
-                    match self.record_intent(&task).await? {
-                        Some(started) => started,
-                        None => return Ok(DriveOutcome::Released),
-                    }
-                }
+            let started = match self.claim_step(&task, started, now).await? {
+                StepClaim::Claimed(started) => started,
+                StepClaim::Deferred => continue,
+                StepClaim::LeaseLost => return Ok(DriveOutcome::Released),
             };
             if matches!(task.work, EvaluatedAction::Approval { .. }) {
                 continue;
@@ -176,6 +157,55 @@ impl<'a> Driver<'a> {
                 StepOutcome::Released => return self.release().await,
             }
         }
+    }
+
+    /// Waits for a person's decision until the timeout of `task`; gives the outcome if
+    /// the execution is left to whoever decides.
+    async fn wait_for_decision(
+        &mut self,
+        task: &Task,
+        started: Option<StepStart>,
+        now: Timestamp,
+    ) -> Result<Option<DriveOutcome>, Failure> {
+        let late = started.and_then(|started| wake_at(task, started));
+        if late.is_some_and(|late| late <= now) {
+            let step = started.map_or(0, |started| started.step);
+            let ms = task.timeout_ms.unwrap_or_default();
+            let why = format!("nobody decided within the timeout_ms of {ms}");
+            let outcome = ActionOutcome::Error(ActionError::new("timeout", why));
+            self.record(Event::StepFinished { step, outcome })?;
+            return Ok(None);
+        }
+        self.park(late).await
+    }
+
+    /// Journals that this Mimo performs `task`, before it does.
+    async fn claim_step(
+        &mut self,
+        task: &Task,
+        started: Option<StepStart>,
+        now: Timestamp,
+    ) -> Result<StepClaim, Failure> {
+        let Some(started) = started else {
+            if !self.wait_until_due(task, now).await? {
+                return Ok(StepClaim::Deferred);
+            }
+            let started = self.record_intent(task).await?;
+            return Ok(started.map_or(StepClaim::LeaseLost, StepClaim::Claimed));
+        };
+        if !matches!(task.work, EvaluatedAction::Tool { .. }) {
+            return Ok(StepClaim::Claimed(started));
+        }
+        // A tool call from before this Mimo claimed it: its outcome is unknown.
+        if !may_repeat(started) {
+            self.record(Event::StepInterrupted { step: started.step })?;
+            return Ok(StepClaim::Deferred);
+        }
+        self.record(Event::StepTakenOver { step: started.step })?;
+        Ok(match self.write(false, None).await? {
+            AppendOutcome::Written { .. } => StepClaim::Claimed(started),
+            AppendOutcome::Lost => StepClaim::LeaseLost,
+        })
     }
 
     /// Records the outcome of an action. An action that was cut short because the

@@ -45,79 +45,15 @@ fn from_steps(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, V
     let given = Value::Object(whole.clone());
     whole.remove("steps");
     named(&mut whole);
-    let name = |nth: usize| {
-        let own = steps.get(nth).and_then(|step| step.get("name")?.as_str());
-        let fits = |name: &&str| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-            !name.is_empty() && name.len() <= 48 && name.chars().all(plain)
-        };
-        match own.filter(fits) {
-            Some(own) => format!("{}_{own}", nth + 1),
-            None => format!("step_{}", nth + 1),
-        }
-    };
     let (mut states, mut mistakes) = (Map::new(), Vec::new());
     for (nth, step) in steps.iter().enumerate() {
-        let path = format!("/steps/{nth}");
-        let Some(step) = step.as_object() else {
-            mistakes.push(Diagnostic::in_document(
-                &given,
-                path,
-                "a step is an object that names a tool",
-                r#"write {"tool": "memory_search", "arguments": {"query": ".."}}"#,
-            ));
-            continue;
-        };
-        let mut state = Map::new();
-        let mut action = Map::new();
-        for (key, value) in step {
-            let at = format!("{path}/{}", pointer_token(key));
-            match key.as_str() {
-                "name" => {}
-                "tool" | "arguments" | "idempotent" | "set" | "validate" | "delay_ms"
-                | "choice" | "map" | "wait_for_approval" | "call_procedure" => {
-                    action.insert(key.clone(), value.clone());
-                }
-                "args" | "params" => {
-                    action.insert("arguments".to_owned(), value.clone());
-                }
-                "action" if value.is_object() => match convert_action(&given, value, &at) {
-                    Ok(Value::Object(own)) => action.extend(own),
-                    Ok(_) => {}
-                    Err(mistake) => mistakes.push(*mistake),
-                },
-                "description" | "assign" | "timeout_ms" | "retry" | "compensate" => {
-                    state.insert(key.clone(), value.clone());
-                }
-                "action" => mistakes.push(Diagnostic::in_document(
-                    &given,
-                    at,
-                    "a step's action is an object",
-                    "name a tool: {\"tool\": \"..\", \"arguments\": {..}}",
-                )),
-                other => mistakes.push(Diagnostic::in_document(
-                    &given,
-                    at,
-                    format!("unknown key {other:?} in a step"),
-                    suggest(
-                        other,
-                        [
-                            "name",
-                            "tool",
-                            "arguments",
-                            "action",
-                            "assign",
-                            "timeout_ms",
-                            "retry",
-                            "compensate",
-                        ],
-                    ),
-                )),
+        match convert_step(&given, step, &format!("/steps/{nth}")) {
+            Ok(mut state) => {
+                state.insert("next".to_owned(), json!(state_name(steps, nth + 1)));
+                states.insert(state_name(steps, nth), Value::Object(state));
             }
+            Err(of_step) => mistakes.extend(of_step),
         }
-        state.insert("action".to_owned(), Value::Object(action));
-        state.insert("next".to_owned(), json!(name(nth + 1)));
-        states.insert(name(nth), Value::Object(state));
     }
     if steps.is_empty() {
         mistakes.push(Diagnostic::in_document(
@@ -130,10 +66,91 @@ fn from_steps(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, V
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    states.insert(name(steps.len()), json!({"end": true}));
-    whole.insert("initial_state".to_owned(), json!(name(0)));
+    states.insert(state_name(steps, steps.len()), json!({"end": true}));
+    whole.insert("initial_state".to_owned(), json!(state_name(steps, 0)));
     whole.insert("states".to_owned(), Value::Object(states));
     Ok(Value::Object(whole))
+}
+
+/// The name of the state that a step becomes: unique, and with the step's own name where
+/// a state can have it.
+fn state_name(steps: &[Value], nth: usize) -> String {
+    let own = steps.get(nth).and_then(|step| step.get("name")?.as_str());
+    let is_usable = |name: &&str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        !name.is_empty() && name.len() <= 48 && name.chars().all(is_plain)
+    };
+    match own.filter(is_usable) {
+        Some(own) => format!("{}_{own}", nth + 1),
+        None => format!("step_{}", nth + 1),
+    }
+}
+
+/// The state that the step at `path` becomes, without its transition.
+fn convert_step(
+    given: &Value,
+    step: &Value,
+    path: &str,
+) -> Result<Map<String, Value>, Vec<Diagnostic>> {
+    let Some(step) = step.as_object() else {
+        return Err(vec![Diagnostic::in_document(
+            given,
+            path,
+            "a step is an object that names a tool",
+            r#"write {"tool": "memory_search", "arguments": {"query": ".."}}"#,
+        )]);
+    };
+    let (mut state, mut action, mut mistakes) = (Map::new(), Map::new(), Vec::new());
+    for (key, value) in step {
+        let at = format!("{path}/{}", pointer_token(key));
+        match key.as_str() {
+            "name" => {}
+            "tool" | "arguments" | "idempotent" | "set" | "validate" | "delay_ms" | "choice"
+            | "map" | "wait_for_approval" | "call_procedure" => {
+                action.insert(key.clone(), value.clone());
+            }
+            "args" | "params" => {
+                action.insert("arguments".to_owned(), value.clone());
+            }
+            "action" if value.is_object() => match convert_action(given, value, &at) {
+                Ok(Value::Object(own)) => action.extend(own),
+                Ok(_) => {}
+                Err(mistake) => mistakes.push(*mistake),
+            },
+            "description" | "assign" | "timeout_ms" | "retry" | "compensate" => {
+                state.insert(key.clone(), value.clone());
+            }
+            "action" => mistakes.push(Diagnostic::in_document(
+                given,
+                at,
+                "a step's action is an object",
+                "name a tool: {\"tool\": \"..\", \"arguments\": {..}}",
+            )),
+            other => mistakes.push(Diagnostic::in_document(
+                given,
+                at,
+                format!("unknown key {other:?} in a step"),
+                suggest(
+                    other,
+                    [
+                        "name",
+                        "tool",
+                        "arguments",
+                        "action",
+                        "assign",
+                        "timeout_ms",
+                        "retry",
+                        "compensate",
+                    ],
+                ),
+            )),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    state.insert("action".to_owned(), Value::Object(action));
+    Ok(state)
 }
 
 /// Converts states with `{module, function}` actions. A state without a
