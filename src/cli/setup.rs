@@ -16,6 +16,7 @@ use super::client_files::{parse_failure, places};
 use super::connect;
 use super::output::{Exit, Output};
 use super::programs;
+use crate::cli::skill::import::Imported;
 use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry, NAMES, Target};
 use crate::config::{self, Config, Environment, Flags};
@@ -189,48 +190,25 @@ fn set_up(
     let found = client.find(settings.text()).map_err(parse_failed)?;
     let copy = arguments.remove.then(|| adopt::copy(&settings));
     let copy = copy.transpose()?.filter(Settings::exists);
-    let (mut imported, mut secrets) = (None, Vec::new());
-    let (target, text) = match (arguments.remove, &copy) {
-        (true, Some(copy)) => (None, adopt::restored(client, &settings, copy)?),
-        (true, None) => (
-            None,
-            client.take_out(settings.text()).map_err(parse_failed)?,
-        ),
-        (false, _) => {
-            client
-                .check_readable(settings.text())
-                .map_err(parse_failed)?;
-            let mut config = Config::load(flags, environment)?;
-            let target = match &arguments.url {
-                None => {
-                    secrets = entry::secrets(&config);
-                    Target::Program(entry::entry(&config, flags, environment)?)
-                }
-                Some(url) => {
-                    let program = entry::program(environment)?;
-                    remote::target(client, url, &arguments.key_variable, flags, program)?
-                }
-            };
-            if let Some(found) = &found {
-                check_replaced(client, &settings, found, &target)?;
-            }
-            if !arguments.dry_run && arguments.url.is_none() {
-                config = programs::record(config, environment);
-            }
-            let mut text = client.put(settings.text(), &target).map_err(parse_failed)?;
-            if arguments.adopt {
-                let options = adopt::Options {
-                    dry_run: arguments.dry_run,
-                    later: arguments.later,
-                    folder: environment.current_folder.as_deref(),
-                };
-                let adopted = adopt::adopt(client, &settings, text, &config, &options, output)?;
-                imported = Some(adopted.0);
-                text = adopted.1;
-            }
-            (Some(target), text)
-        }
+    let edit = match (arguments.remove, &copy) {
+        (true, Some(copy)) => Edit::of_text(adopt::restored(client, &settings, copy)?),
+        (true, None) => Edit::of_text(client.take_out(settings.text()).map_err(parse_failed)?),
+        (false, _) => add_entry(
+            client,
+            &settings,
+            found.as_ref(),
+            arguments,
+            flags,
+            environment,
+            output,
+        )?,
     };
+    let Edit {
+        text,
+        target,
+        secrets,
+        imported,
+    } = edit;
     let changed = text != settings.text();
     // The entries of other servers may hold secrets.
     let difference = match arguments.dry_run && !arguments.adopt && copy.is_none() {
@@ -264,6 +242,78 @@ fn set_up(
         has_copy: copy.is_some(),
         settings,
     })
+}
+
+/// The new text of a client's settings, and what the person is told about it.
+struct Edit {
+    text: String,
+    /// What the entry leads to, if there is one now.
+    target: Option<Target>,
+    secrets: Vec<String>,
+    imported: Option<Imported>,
+}
+
+impl Edit {
+    fn of_text(text: String) -> Edit {
+        Edit {
+            text,
+            target: None,
+            secrets: Vec::new(),
+            imported: None,
+        }
+    }
+}
+
+/// Adds or replaces Mimo's entry, and with `--adopt` moves the other servers to Mimo.
+fn add_entry(
+    client: Client,
+    settings: &Settings,
+    found: Option<&FoundEntry>,
+    arguments: &Arguments,
+    flags: &Flags,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Edit> {
+    let parse_failed = |mistake: Diagnostic| parse_failure(settings, &mistake);
+    client
+        .check_readable(settings.text())
+        .map_err(parse_failed)?;
+    let mut config = Config::load(flags, environment)?;
+    let (target, secrets) = match &arguments.url {
+        None => {
+            let target = Target::Program(entry::entry(&config, flags, environment)?);
+            (target, entry::secrets(&config))
+        }
+        Some(url) => {
+            let program = entry::program(environment)?;
+            let target = remote::target(client, url, &arguments.key_variable, flags, program)?;
+            (target, Vec::new())
+        }
+    };
+    if let Some(found) = found {
+        check_replaced(client, settings, found, &target)?;
+    }
+    if !arguments.dry_run && arguments.url.is_none() {
+        config = programs::record(config, environment);
+    }
+    let text = client.put(settings.text(), &target).map_err(parse_failed)?;
+    let mut edit = Edit {
+        target: Some(target),
+        secrets,
+        ..Edit::of_text(text)
+    };
+    if arguments.adopt {
+        let options = adopt::Options {
+            dry_run: arguments.dry_run,
+            later: arguments.later,
+            folder: environment.current_folder.as_deref(),
+        };
+        let (imported, text) =
+            adopt::adopt(client, settings, edit.text, &config, &options, output)?;
+        edit.text = text;
+        edit.imported = Some(imported);
+    }
+    Ok(edit)
 }
 
 /// The settings file that is meant.
