@@ -6,6 +6,7 @@ pub(crate) mod candidates;
 mod category;
 pub mod changes;
 mod columns;
+mod due;
 pub(crate) mod encoding;
 pub(crate) mod erasure;
 pub mod graph;

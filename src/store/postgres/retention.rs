@@ -10,6 +10,7 @@ use super::transaction::{Param, Tx};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::meter::store::Op;
+use crate::store::due::Dialect;
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::retention::{
@@ -20,11 +21,13 @@ use crate::store::{StoreError, Stored};
 /// When a memory was last used.
 const USED: &str = "greatest(created_at, updated_at, coalesce(recalled_at, 0))";
 
-/// The project that a memory is counted in: one that a key names, or `NULL`, which stands
-/// for all others together.
-const COUNTED_IN: &str = "CASE WHEN project IN (SELECT named ->> 'project' FROM api_key, \
-                          jsonb_array_elements(grants::jsonb -> 'projects') AS named) \
-                          THEN project END";
+const DIALECT: Dialect = Dialect {
+    parameter: '$',
+    used: USED,
+    counted_in: "CASE WHEN project IN (SELECT named ->> 'project' FROM api_key, \
+                 jsonb_array_elements(grants::jsonb -> 'projects') AS named) \
+                 THEN project END",
+};
 
 impl RetentionStore for PostgresStore {
     fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due> {
@@ -115,53 +118,33 @@ impl RetentionStore for PostgresStore {
 }
 
 async fn due(tx: &Tx, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
-    let idle =
-        format!("(({USED} <= $1 AND importance < $2) OR ({USED} <= $3 AND importance < $4))");
     let [(long, less), (short, least)] = terms.idle;
     // One more than the limit, to know whether there are more.
     let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let mut due = Due::default();
-    let cut = |ids: &mut Vec<MemoryId>| truncate(ids, limit);
 
-    let sql = format!(
-        "SELECT id FROM memory WHERE state = 'active' AND NOT protected AND {idle} \
-         ORDER BY id LIMIT $5"
-    );
-    due.idle = ids(tx, &sql, &[&long.0, &less, &short.0, &least, &most]).await?;
-    let more_idle = cut(&mut due.idle);
+    let values: &[Param<'_>] = &[&long.0, &less, &short.0, &least, &most];
+    due.idle = ids(tx, &DIALECT.idle(), values).await?;
+    let more_idle = truncate(&mut due.idle, limit);
 
     // The memories beyond the maximum are known only once all idle ones are.
     if !more_idle && excess(tx, terms.active_max).await? > 0 {
-        let sql = format!(
-            "SELECT id FROM (SELECT id, protected, importance, {USED} AS used, \
-             count(*) OVER counted AS staying, row_number() OVER (counted \
-             ORDER BY protected, {USED} > $5, importance, {USED}, id) AS place \
-             FROM memory WHERE state = 'active' AND (protected OR NOT {idle}) \
-             WINDOW counted AS (PARTITION BY {COUNTED_IN})) AS active \
-             WHERE NOT protected AND place <= staying - $6 \
-             ORDER BY used > $5, importance, used, id LIMIT $7"
-        );
         let active_max = i64::try_from(terms.active_max).unwrap_or(i64::MAX);
         let fresh = terms.fresh.0;
         let values: &[Param<'_>] = &[&long.0, &less, &short.0, &least, &fresh, &active_max, &most];
-        due.beyond = ids(tx, &sql, values).await?;
+        due.beyond = ids(tx, &DIALECT.beyond(), values).await?;
     }
-    let more_beyond = cut(&mut due.beyond);
+    let more_beyond = truncate(&mut due.beyond, limit);
 
-    let sql = "SELECT id FROM memory WHERE state = 'archived' AND NOT protected \
-               AND updated_at <= $1 ORDER BY updated_at, id LIMIT $2";
-    due.expired = ids(tx, sql, &[&terms.expired.0, &most]).await?;
-    due.more = cut(&mut due.expired) || more_idle || more_beyond;
+    due.expired = ids(tx, &DIALECT.expired(), &[&terms.expired.0, &most]).await?;
+    due.more = truncate(&mut due.expired, limit) || more_idle || more_beyond;
     Ok(due)
 }
 
 async fn excess(tx: &Tx, active_max: u64) -> Result<u64, StoreError> {
-    let sql = format!(
-        "SELECT coalesce(sum(active - $1), 0)::bigint FROM (SELECT count(*) AS active FROM memory \
-         WHERE state = 'active' GROUP BY {COUNTED_IN} HAVING count(*) > $1) AS counted"
-    );
     let active_max = i64::try_from(active_max).unwrap_or(i64::MAX);
-    let excess: i64 = tx.query_one(&sql, &[&active_max]).await?.get(0);
+    let row = tx.query_one(&DIALECT.excess(), &[&active_max]).await?;
+    let excess: i64 = row.get(0);
     Ok(excess.unsigned_abs())
 }
 

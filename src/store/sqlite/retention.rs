@@ -6,6 +6,7 @@ use super::{SqliteStore, checksum, codes};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::meter::store::Op;
+use crate::store::due::Dialect;
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::retention::{
@@ -16,11 +17,13 @@ use crate::store::{StoreError, Stored};
 /// When a memory was last used.
 const USED: &str = "max(created_at, updated_at, coalesce(recalled_at, 0))";
 
-/// The project that a memory is counted in: one that a key names, or `NULL`, which stands
-/// for all others together.
-const COUNTED_IN: &str = "CASE WHEN project IN (SELECT json_extract(named.value, '$.project') \
-                          FROM api_key, json_each(api_key.grants, '$.projects') AS named) \
-                          THEN project END";
+const DIALECT: Dialect = Dialect {
+    parameter: '?',
+    used: USED,
+    counted_in: "CASE WHEN project IN (SELECT json_extract(named.value, '$.project') \
+                 FROM api_key, json_each(api_key.grants, '$.projects') AS named) \
+                 THEN project END",
+};
 
 impl RetentionStore for SqliteStore {
     fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due> {
@@ -85,53 +88,32 @@ impl RetentionStore for SqliteStore {
 }
 
 fn due(file: &Connection, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
-    let idle =
-        format!("(({USED} <= ?1 AND importance < ?2) OR ({USED} <= ?3 AND importance < ?4))");
     let [(long, less), (short, least)] = terms.idle;
     // One more than the limit, to know whether there are more.
     let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let mut due = Due::default();
-    let cut = |ids: &mut Vec<MemoryId>| truncate(ids, limit);
 
-    let sql = format!(
-        "SELECT id FROM memory WHERE state = 'active' AND protected = 0 AND {idle} \
-         ORDER BY id LIMIT ?5"
-    );
-    due.idle = ids(file, &sql, params![long.0, less, short.0, least, most])?;
-    let more_idle = cut(&mut due.idle);
+    let values = params![long.0, less, short.0, least, most];
+    due.idle = ids(file, &DIALECT.idle(), values)?;
+    let more_idle = truncate(&mut due.idle, limit);
 
     // The memories beyond the maximum are known only once all idle ones are.
     if !more_idle && excess(file, terms.active_max)? > 0 {
-        let sql = format!(
-            "SELECT id FROM (SELECT id, protected, importance, {USED} AS used, \
-             count(*) OVER counted AS staying, row_number() OVER (counted \
-             ORDER BY protected, {USED} > ?5, importance, {USED}, id) AS place \
-             FROM memory WHERE state = 'active' AND (protected = 1 OR NOT {idle}) \
-             WINDOW counted AS (PARTITION BY {COUNTED_IN})) \
-             WHERE protected = 0 AND place <= staying - ?6 \
-             ORDER BY used > ?5, importance, used, id LIMIT ?7"
-        );
         let active_max = i64::try_from(terms.active_max).unwrap_or(i64::MAX);
         let fresh = terms.fresh.0;
         let values = params![long.0, less, short.0, least, fresh, active_max, most];
-        due.beyond = ids(file, &sql, values)?;
+        due.beyond = ids(file, &DIALECT.beyond(), values)?;
     }
-    let more_beyond = cut(&mut due.beyond);
+    let more_beyond = truncate(&mut due.beyond, limit);
 
-    let sql = "SELECT id FROM memory WHERE state = 'archived' AND protected = 0 \
-               AND updated_at <= ? ORDER BY updated_at, id LIMIT ?";
-    due.expired = ids(file, sql, params![terms.expired.0, most])?;
-    due.more = cut(&mut due.expired) || more_idle || more_beyond;
+    due.expired = ids(file, &DIALECT.expired(), params![terms.expired.0, most])?;
+    due.more = truncate(&mut due.expired, limit) || more_idle || more_beyond;
     Ok(due)
 }
 
 fn excess(file: &Connection, active_max: u64) -> Result<u64, StoreError> {
-    let sql = format!(
-        "SELECT coalesce(sum(active - ?1), 0) FROM (SELECT count(*) AS active FROM memory \
-         WHERE state = 'active' GROUP BY {COUNTED_IN} HAVING count(*) > ?1)"
-    );
     let active_max = i64::try_from(active_max).unwrap_or(i64::MAX);
-    let excess: i64 = file.query_row(&sql, [active_max], |row| row.get(0))?;
+    let excess: i64 = file.query_row(&DIALECT.excess(), [active_max], |row| row.get(0))?;
     Ok(excess.unsigned_abs())
 }
 
