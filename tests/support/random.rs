@@ -34,6 +34,39 @@ impl Random {
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
+
+    /// One of `seeds` with a few parts removed, repeated, or replaced: by one of `pieces`,
+    /// by a part of another seed, or by other bytes.
+    pub fn mutated(&mut self, seeds: &[&str], pieces: &[&str]) -> Vec<u8> {
+        let mut bytes = self.pick(seeds).as_bytes().to_vec();
+        for _ in 0..self.below(9) {
+            let at = self.below(bytes.len() + 1);
+            let to = (at + self.below(20)).min(bytes.len());
+            match self.below(8) {
+                0 => bytes.insert(at, self.next() as u8),
+                1 => drop(bytes.drain(at..to)),
+                2 => drop(bytes.splice(at..at, self.pick(pieces).bytes())),
+                3 => drop(bytes.splice(at..to, self.pick(pieces).bytes())),
+                4 => {
+                    let part = bytes[at..to].to_vec();
+                    let times = self.below(200);
+                    bytes.splice(at..at, part.repeat(times));
+                }
+                5 => {
+                    let other = self.pick(seeds).as_bytes();
+                    let from = self.below(other.len());
+                    bytes.splice(at.., other[from..].iter().copied());
+                }
+                6 => bytes.truncate(at),
+                _ => {
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << self.below(8);
+                    }
+                }
+            }
+        }
+        bytes
+    }
 }
 
 /// Runs `trial` with one seed after another until the time is up.

@@ -1,8 +1,6 @@
 //! A registry of npm packages on loopback.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -10,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value, json};
 
 use super::machine::{self, Found};
+use super::web::{Web, response};
 
 /// What tests with a registry need.
 pub fn npm() -> Found<()> {
@@ -36,17 +35,17 @@ pub struct Registry {
 impl Registry {
     /// Serves until the test ends.
     pub fn serve() -> Arc<Registry> {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let web = Web::bind();
         let registry = Arc::new(Registry {
-            address,
+            address: web.address(),
             ..Registry::default()
         });
         let serving = registry.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                serving.answer(stream);
-            }
+        web.answer(move |request| {
+            Some(match serving.body(request.path()) {
+                Some(body) => response("200 OK", "", &body),
+                None => response("404 Not Found", "", b""),
+            })
         });
         registry
     }
@@ -59,24 +58,6 @@ impl Registry {
     pub fn page(&self, path: &str, text: &str) {
         let mut pages = self.pages.lock().expect("no panic");
         pages.push((path.to_owned(), text.to_owned()));
-    }
-
-    fn answer(&self, mut stream: TcpStream) {
-        let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-        let path = head.first().and_then(|line| line.split(' ').nth(1));
-        let (status, body) = match self.body(path.unwrap_or_default()) {
-            Some(body) => ("200 OK", body),
-            None => ("404 Not Found", Vec::new()),
-        };
-        let head = format!(
-            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        // A client that has left reads nothing.
-        let _ = stream
-            .write_all(head.as_bytes())
-            .and_then(|()| stream.write_all(&body));
     }
 
     fn body(&self, path: &str) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@ use mimo::wire::lines::{Line, Lines};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::support::random::{Random, fuzz};
+use crate::support::random::fuzz;
 
 const SEEDS: &[&str] = &[
     r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
@@ -62,40 +62,10 @@ const PIECES: &[&str] = &[
     "\u{1F600}",
 ];
 
-fn line(random: &mut Random) -> Vec<u8> {
-    let mut bytes = random.pick(SEEDS).as_bytes().to_vec();
-    for _ in 0..random.below(6) {
-        let at = random.below(bytes.len() + 1);
-        let to = (at + random.below(20)).min(bytes.len());
-        match random.below(7) {
-            0 => bytes.insert(at, random.next() as u8),
-            1 => drop(bytes.drain(at..to)),
-            2 => drop(bytes.splice(at..at, random.pick(PIECES).bytes())),
-            3 => drop(bytes.splice(at..to, random.pick(PIECES).bytes())),
-            4 => {
-                let part = bytes[at..to].to_vec();
-                let times = random.below(200);
-                bytes.splice(at..at, part.repeat(times));
-            }
-            5 => {
-                let other = random.pick(SEEDS).as_bytes();
-                let from = random.below(other.len());
-                bytes.splice(at.., other[from..].iter().copied());
-            }
-            _ => {
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 1 << random.below(8);
-                }
-            }
-        }
-    }
-    bytes
-}
-
 #[test]
 fn lines_parse_as_with_an_independent_parser() {
     fuzz(|random| {
-        let bytes = line(random);
+        let bytes = random.mutated(SEEDS, PIECES);
         let frame = parse(&bytes);
         compare(&bytes, frame.as_ref());
         let at = random.below(bytes.len() + 1);
@@ -175,10 +145,10 @@ fn lines_do_not_depend_on_chunk_boundaries() {
     fuzz(|random| {
         let mut bytes = Vec::new();
         for _ in 0..random.below(5) {
-            bytes.extend(line(random));
+            bytes.extend(random.mutated(SEEDS, PIECES));
             bytes.push(b'\n');
         }
-        bytes.extend(line(random));
+        bytes.extend(random.mutated(SEEDS, PIECES));
         let mut lines = Lines::default();
         let (mut got, mut rest) = (Vec::new(), bytes.as_slice());
         while !rest.is_empty() {

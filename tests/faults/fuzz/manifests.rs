@@ -4,7 +4,7 @@
 use mimo::skills::manifest::{Manifest, check};
 use mimo::skills::rules::Rules;
 
-use crate::support::random::{Random, fuzz};
+use crate::support::random::fuzz;
 
 const SEEDS: &[&str] = &[
     include_str!("../../../skills.example.json"),
@@ -38,25 +38,6 @@ const PIECES: &[&str] = &[
     "é",
 ];
 
-fn mutated(random: &mut Random) -> Vec<u8> {
-    let mut bytes = random.pick(SEEDS).as_bytes().to_vec();
-    for _ in 0..1 + random.below(8) {
-        let at = random.below(bytes.len() + 1);
-        let end = (at + random.below(12)).min(bytes.len());
-        match random.below(4) {
-            0 => drop(bytes.drain(at..end)),
-            1 => drop(bytes.splice(at..at, random.pick(PIECES).bytes())),
-            2 => {
-                let copy = bytes[at..end].to_vec();
-                drop(bytes.splice(at..at, copy));
-            }
-            _ if at < bytes.len() => bytes[at] = random.next() as u8,
-            _ => bytes.truncate(at),
-        }
-    }
-    bytes
-}
-
 #[test]
 fn any_bytes_are_judged_without_a_panic() {
     let rules = Rules {
@@ -68,7 +49,7 @@ fn any_bytes_are_judged_without_a_panic() {
         ..Rules::default()
     };
     fuzz(|random| {
-        let bytes = mutated(random);
+        let bytes = random.mutated(SEEDS, PIECES);
         if let Err(refusals) = check(&bytes, &rules).and_then(Manifest::whole) {
             assert!(!refusals.is_empty(), "refused without a reason");
             assert!(refusals.iter().all(|each| !each.fix.is_empty()));
