@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::message::{self, Message};
 use super::questions::on_request;
-use super::{CallError, Inner, Outgoing, uri_of};
+use super::queue::QueuedLine;
+use super::{CallError, Inner, uri_of};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::wire::frame;
@@ -25,15 +26,15 @@ use crate::wire::lines::{Line, Lines};
 pub(super) async fn write(
     inner: Arc<Inner>,
     mut input: Box<dyn AsyncWrite + Send + Unpin>,
-    mut lines: mpsc::Receiver<Outgoing>,
+    mut lines: mpsc::Receiver<QueuedLine>,
 ) {
     let work = async {
-        while let Some(Outgoing(line, room)) = lines.recv().await {
-            let written = input.write_all(line.as_bytes()).await;
+        while let Some(queued) = lines.recv().await {
+            let written = input.write_all(queued.line.as_bytes()).await;
             if written.is_err() || input.flush().await.is_err() {
                 return;
             }
-            drop(room);
+            drop(queued);
         }
     };
     tokio::select! {

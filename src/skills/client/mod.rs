@@ -3,10 +3,12 @@
 
 mod budget;
 pub mod definitions;
+mod downstream;
 mod fixes;
 mod io;
 pub(crate) mod message;
 mod questions;
+mod queue;
 mod requests;
 pub mod results;
 mod schemas;
@@ -16,15 +18,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::BoxFuture;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::budget::Budget;
+use self::queue::LineQueue;
 use self::results::repair_result;
 use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
@@ -35,53 +37,9 @@ use crate::secret::Secrets;
 
 pub use crate::failure::CallError;
 pub use definitions::List;
+pub use downstream::DownstreamClient;
+pub(crate) use downstream::NoClient;
 pub use requests::{ServerInfo, Tool};
-
-/// The client that Mimo serves over stdio, as far as skills may reach it.
-pub trait DownstreamClient: Send + Sync {
-    /// Ready once the client's capabilities are known, or never will be.
-    fn wait_initialized(&self) -> BoxFuture<'static, ()>;
-    /// The capabilities of the client that a skill may use.
-    fn capabilities(&self) -> Map<String, Value>;
-    /// Forwards a skill's request; gives the client's result or JSON-RPC error.
-    fn send_request(
-        &self,
-        skill: &SkillName,
-        method: String,
-        params: Option<Box<RawValue>>,
-    ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>>;
-    /// Forwards a skill's notification; never waits.
-    fn notify(&self, skill: &SkillName, method: &str, params: Option<&RawValue>);
-}
-
-/// Used when there is no client: every question is refused.
-pub(crate) struct NoClient;
-
-impl DownstreamClient for NoClient {
-    fn wait_initialized(&self) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn capabilities(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
-    fn send_request(
-        &self,
-        _skill: &SkillName,
-        method: String,
-        _params: Option<Box<RawValue>>,
-    ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>> {
-        let error = serde_json::json!({
-            "code": -32601,
-            "message": format!("there is no client that could answer {method}"),
-        });
-        let refused = serde_json::value::to_raw_value(&error).unwrap_or_default();
-        Box::pin(std::future::ready(Err(refused)))
-    }
-
-    fn notify(&self, _skill: &SkillName, _method: &str, _params: Option<&RawValue>) {}
-}
 
 /// Takes the `params` of a call's progress notifications.
 pub(crate) type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
@@ -123,15 +81,13 @@ struct Inner {
     secrets: Secrets,
     downstream: Arc<dyn DownstreamClient>,
     state: Mutex<State>,
-    out: mpsc::Sender<Outgoing>,
-    /// Bytes that may still be queued.
-    out_bytes: Arc<Semaphore>,
+    out: LineQueue,
     question_permits: Arc<Semaphore>,
     stdin_closed: CancellationToken,
     closed: CancellationToken,
     tools_changed: Notify,
-    /// Cancelled once it has left too many calls unanswered.
-    hung: CancellationToken,
+    /// Cancelled once the skill has left too many calls unanswered.
+    unresponsive: CancellationToken,
     budget: Mutex<Budget>,
     question_budget: Mutex<Budget>,
     /// Whether its questions are forwarded.
@@ -172,9 +128,6 @@ struct PendingRequest {
     handlers: CallHandlers,
 }
 
-/// A line and its permits of the queue's byte budget.
-struct Outgoing(String, Option<OwnedSemaphorePermit>);
-
 impl SkillClient {
     /// Takes over the pipes, until the skill closes its stdout or
     /// [`SkillClient::close`] is called.
@@ -185,19 +138,18 @@ impl SkillClient {
         downstream: Arc<dyn DownstreamClient>,
         on_junk: OnJunk,
     ) -> SkillClient {
-        let (out, lines) = mpsc::channel(limits::SKILL_OUTGOING_LINES_MAX);
+        let (out, lines) = LineQueue::new();
         let inner = Arc::new(Inner {
             skill: spec.name.clone(),
             secrets: spec.secrets.clone(),
             downstream,
             state: Mutex::default(),
             out,
-            out_bytes: Arc::new(Semaphore::new(limits::SKILL_OUTGOING_BYTES_MAX)),
             question_permits: Arc::new(Semaphore::new(limits::SKILL_ASKS_MAX)),
             stdin_closed: CancellationToken::new(),
             closed: CancellationToken::new(),
             tools_changed: Notify::new(),
-            hung: CancellationToken::new(),
+            unresponsive: CancellationToken::new(),
             budget: Mutex::new(Budget::of_notifications(Instant::now())),
             question_budget: Mutex::new(Budget::of_questions(Instant::now())),
             may_ask: AtomicBool::new(true),
@@ -227,7 +179,8 @@ impl SkillClient {
         };
         let params = params(id).map_or(String::new(), |params| format!(",\"params\":{params}"));
         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"{params}}}\n");
-        self.0.send(line).await?;
+        let sent = self.0.out.send(line).await;
+        sent.map_err(|_| self.0.ended_failure())?;
         // The protocol does not allow `initialize` to be cancelled.
         guard.notify = method != "initialize";
         let response = response
@@ -281,7 +234,7 @@ impl SkillClient {
     /// Sends a notification, unless too much is queued.
     pub(crate) fn notify(&self, method: &str, params: Option<&RawValue>) {
         let params = params.map_or(String::new(), |params| format!(",\"params\":{params}"));
-        self.0.post(format!(
+        self.0.out.try_send(format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"{params}}}\n"
         ));
     }
@@ -293,7 +246,7 @@ impl SkillClient {
 
     /// Ready once the skill has left too many calls in a row unanswered.
     pub(crate) async fn unresponsive(&self) {
-        self.0.hung.cancelled().await;
+        self.0.unresponsive.cancelled().await;
     }
 
     /// Closes the skill's stdin, which asks it to end.
@@ -378,22 +331,6 @@ impl Inner {
         subscribed.len() < limits::RESOURCES_WATCHED_MAX && subscribed.insert(uri.to_owned())
     }
 
-    /// Queues a line once there is room for it.
-    async fn send(&self, line: String) -> Result<(), Failure> {
-        let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
-        let room = self.out_bytes.clone().acquire_many_owned(share).await;
-        let room = room.map_err(|_| self.ended_failure())?;
-        let sent = self.out.send(Outgoing(line, Some(room))).await;
-        sent.map_err(|_| self.ended_failure())
-    }
-
-    /// Queues a short line if there is room for it; whether there was.
-    fn post(&self, line: String) -> bool {
-        let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
-        let room = self.out_bytes.clone().try_acquire_many_owned(share);
-        room.is_ok_and(|room| self.out.try_send(Outgoing(line, Some(room))).is_ok())
-    }
-
     /// Keeps a line that is not a message, for diagnosis.
     fn keep_junk(&self, line: &[u8]) {
         self.faults.junk.fetch_add(1, Ordering::Relaxed);
@@ -430,7 +367,7 @@ impl Inner {
     /// known why.
     fn pipe_ended(&self, what: &str) {
         self.state().closed.get_or_insert_with(|| what.to_owned());
-        self.out_bytes.close();
+        self.out.close();
         self.stdin_closed.cancel();
         self.closed.cancel();
     }
@@ -444,7 +381,7 @@ impl Inner {
         for each in pending.into_values() {
             let _ = each.reply.send(Err(self.ended_failure().into()));
         }
-        self.out_bytes.close();
+        self.out.close();
         self.stdin_closed.cancel();
         self.closed.cancel();
     }
@@ -486,12 +423,12 @@ impl Drop for RequestGuard<'_> {
             let mut state = self.inner.state();
             state.silent_timeouts += 1;
             if state.silent_timeouts >= limits::SKILL_SILENT_TIMEOUTS_MAX {
-                self.inner.hung.cancel();
+                self.inner.unresponsive.cancel();
             }
         }
         if open.is_some() && self.notify {
             let id = self.id;
-            self.inner.post(format!(
+            self.inner.out.try_send(format!(
                 "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
                  \"params\":{{\"requestId\":{id},\"reason\":\"no longer wanted\"}}}}\n"
             ));

@@ -125,7 +125,7 @@ fn answer(inner: &Inner, id: &str, member: &str, value: &str) {
     // A result may span several lines; a message may not.
     let value = value.replace(['\n', '\r'], " ");
     let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{value}}}\n");
-    if !inner.post(line) {
+    if !inner.out.try_send(line) {
         inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
     }
 }
