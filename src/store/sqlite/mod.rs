@@ -8,6 +8,7 @@ mod connection;
 mod derived;
 mod encoding;
 mod erasure;
+mod error;
 mod export;
 mod extension;
 mod features;
