@@ -180,7 +180,7 @@ pub(crate) const RELOAD_SETTLE_MILLIS: u64 = 100;
 /// How often files are polled if their folders cannot be watched.
 pub(crate) const RELOAD_POLL_MILLIS_MAX: u64 = 2_000;
 /// Commands that one running Mimo answers at a time.
-pub(crate) const ASKS_MAX: usize = 16;
+pub(crate) const COMMANDS_ANSWERED_MAX: usize = 16;
 /// How often a command looks for the answers of running Mimos.
 pub(crate) const ASK_POLL_MILLIS: u64 = 20;
 /// How long a command waits for an answer, beyond what the skills may take.

@@ -33,7 +33,7 @@ impl Direction {
     }
 
     /// The orders in which to follow triples: `true` is from object to subject.
-    fn ways(self) -> &'static [bool] {
+    fn orientations(self) -> &'static [bool] {
         match self {
             Direction::Out => &[false],
             Direction::In => &[true],
@@ -202,7 +202,7 @@ impl Search {
         let mut origins = Vec::new();
         let mut ranges = Vec::new();
         for (from, confidence) in part {
-            for is_backwards in self.direction.ways() {
+            for is_backwards in self.direction.orientations() {
                 for predicate in predicates {
                     origins.push((*from, *confidence, *is_backwards));
                     ranges.push(Range {

@@ -275,7 +275,7 @@ impl Ledger {
     /// both times together.
     fn enter(&mut self, new: Triple, at: Timestamp) -> (usize, Outcome) {
         let is_same = |old: &Triple| match new.closed {
-            None => old.closed.is_none() && adjoin(old, &new),
+            None => old.closed.is_none() && are_contiguous(old, &new),
             // History is never merged: it is there already, or it is not.
             closed => old.closed == closed && (old.since, old.until) == (new.since, new.until),
         };
@@ -312,7 +312,7 @@ impl Ledger {
                 &self.drafts[draft].triple,
                 (*other, &self.drafts[*other].triple),
             );
-            other.0 != draft && other.1.closed.is_none() && adjoin(one, other.1)
+            other.0 != draft && other.1.closed.is_none() && are_contiguous(one, other.1)
         }) {
             let joined = extended(&self.drafts[draft].triple, &self.drafts[other].triple);
             self.drafts[draft].triple = joined;
@@ -382,6 +382,6 @@ fn overlap(one: &Triple, other: &Triple) -> bool {
 }
 
 /// Whether their times together are one time.
-fn adjoin(one: &Triple, other: &Triple) -> bool {
+fn are_contiguous(one: &Triple, other: &Triple) -> bool {
     overlap(one, other) || one.until == Some(other.since) || other.until == Some(one.since)
 }

@@ -9,7 +9,7 @@ pub(crate) const TOOL_ENCODE_MILLIS_MAX: u64 = 1_000;
 /// others match the query closely; otherwise it waits up to its deadline.
 pub(crate) const SKILL_LIST_MILLIS_MAX: u64 = 1_500;
 /// The time before that deadline that is reserved for its answer.
-pub(crate) const SKILL_FIND_REST_MILLIS_MIN: u64 = 1_000;
+pub(crate) const SKILL_FIND_ANSWER_MILLIS_MIN: u64 = 1_000;
 /// How long a call waits for the list of its skill, and how long after Mimo's own
 /// start a question waits for any.
 pub(crate) const SKILL_LIST_SECONDS_MAX: u64 = 20;
@@ -72,7 +72,7 @@ pub(crate) const SKILL_OUTGOING_LINES_MAX: usize = 256;
 /// Bytes that wait for a skill to read them.
 pub(crate) const SKILL_OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Unanswered requests of one skill to the client.
-pub(crate) const SKILL_ASKS_MAX: usize = 16;
+pub(crate) const SKILL_QUESTIONS_OPEN_MAX: usize = 16;
 /// Questions of one skill that are put to a client at once.
 pub(crate) const SKILL_QUESTIONS_BURST_MAX: u32 = 20;
 /// How many more each second; others are refused and counted.
@@ -134,7 +134,7 @@ pub(crate) const SKILL_CLOSE_MILLIS_MAX: u64 = 2_000;
 pub(crate) const SKILL_TERMINATE_MILLIS_MAX: u64 = 3_000;
 /// How long the pipes of a skill are read after its exit: a process it left behind
 /// may hold them open.
-pub(crate) const SKILL_REST_MILLIS_MAX: u64 = 200;
+pub(crate) const SKILL_EXIT_OUTPUT_MILLIS_MAX: u64 = 200;
 /// The first backoff before a restart; it doubles each time.
 pub(crate) const SKILL_BACKOFF_MILLIS_MIN: u64 = 250;
 /// The longest backoff.
@@ -142,11 +142,11 @@ pub(crate) const SKILL_BACKOFF_MILLIS_MAX: u64 = 30_000;
 /// Consecutive failures that open the circuit breaker.
 pub const SKILL_FAILURES_MAX: u32 = 5;
 /// How long the circuit breaker stays open.
-pub const SKILL_BROKEN_MILLIS_MAX: u64 = 60_000;
+pub const SKILL_CIRCUIT_OPEN_MILLIS_MAX: u64 = 60_000;
 /// A skill that has run this long counts as recovered.
-pub const SKILL_STEADY_MILLIS_MIN: u64 = 60_000;
+pub const SKILL_RECOVERED_MILLIS_MIN: u64 = 60_000;
 /// Calls that wait for one skill to start.
-pub const SKILL_WAITING_MAX: usize = 64;
+pub const SKILL_WAITING_CALLS_MAX: usize = 64;
 /// How long a draining skill may take beyond the deadlines of its calls.
 pub(crate) const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 /// The prefix that Claude Code adds to a tool name, `mcp__mimo__`. A prefixed name of

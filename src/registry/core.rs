@@ -138,7 +138,7 @@ impl Core {
     }
 
     /// Takes in an event and performs its effects.
-    pub(super) fn feed(self: &Arc<Self>, event: Event) {
+    pub(super) fn handle(self: &Arc<Self>, event: Event) {
         self.step(&mut self.state(), event);
     }
 

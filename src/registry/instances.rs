@@ -84,7 +84,7 @@ impl Mailbox {
             let command = serde_json::from_str(&text.ok()?).ok()?;
             Some(PendingCommand { id, command })
         });
-        asks.take(limits::ASKS_MAX).collect()
+        asks.take(limits::COMMANDS_ANSWERED_MAX).collect()
     }
 
     pub(crate) fn answer(&self, request: &PendingCommand, document: &Value) {

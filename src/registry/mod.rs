@@ -116,7 +116,7 @@ impl Registry {
         let core = Core::new(parts);
         for spec in specs.into_iter().take(limits::SKILLS_MAX) {
             let tools = core.known_tools(&spec);
-            core.feed(Event::Register(Arc::new(spec), tools));
+            core.handle(Event::Register(Arc::new(spec), tools));
         }
         tokio::spawn(self::core::run_background(Arc::downgrade(&core)));
         let registry = Registry(core);
@@ -270,7 +270,7 @@ impl Registry {
     /// Stops all skills. Returns once none of their processes is left, and their
     /// newly trusted tools and their lists are stored.
     pub async fn shutdown(&self) {
-        self.0.feed(Event::Shutdown);
+        self.0.handle(Event::Shutdown);
         let mut runs = self.0.runs_left.subscribe();
         // This fails only if the sender, which `self` holds, is gone.
         let _ = runs.wait_for(|left| *left == 0).await;
@@ -294,7 +294,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.0.feed(Event::Shutdown);
+        self.0.handle(Event::Shutdown);
     }
 }
 

@@ -282,7 +282,7 @@ impl Table {
                 State::Broken { .. } | State::Stopped => skill.down(),
                 State::Backoff { until } if until >= deadline => skill.down(),
                 _ if deadline <= now => LeaseError::Late,
-                _ if self.waiting_for(&name).len() >= limits::SKILL_WAITING_MAX => {
+                _ if self.waiting_for(&name).len() >= limits::SKILL_WAITING_CALLS_MAX => {
                     LeaseError::Crowded
                 }
                 _ => return self.wait(call, name, deadline, out),
@@ -426,7 +426,7 @@ impl Skill {
     /// Schedules the next start after a run ended, and withdraws the tools.
     fn fail(&mut self, now: Millis, why: String) {
         if let State::Running { since, .. } = self.state
-            && now.saturating_sub(since) >= limits::SKILL_STEADY_MILLIS_MIN
+            && now.saturating_sub(since) >= limits::SKILL_RECOVERED_MILLIS_MIN
         {
             self.failures = 0;
         }
@@ -435,7 +435,7 @@ impl Skill {
             // One more failure after that opens the circuit again.
             self.failures = limits::SKILL_FAILURES_MAX - 1;
             State::Broken {
-                until: now + limits::SKILL_BROKEN_MILLIS_MAX,
+                until: now + limits::SKILL_CIRCUIT_OPEN_MILLIS_MAX,
             }
         } else {
             let wait = limits::SKILL_BACKOFF_MILLIS_MIN << (self.failures - 1);

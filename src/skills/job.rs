@@ -159,7 +159,7 @@ async fn live(
         }
     };
     // Answers that it sent before its end are still in the pipes.
-    let rest = Duration::from_millis(limits::SKILL_REST_MILLIS_MAX);
+    let rest = Duration::from_millis(limits::SKILL_EXIT_OUTPUT_MILLIS_MAX);
     let _ = timeout(rest, client.closed()).await;
     client.close(&why);
     let stop_reading = stderr.abort_handle();

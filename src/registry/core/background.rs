@@ -21,7 +21,7 @@ pub(in crate::registry) async fn run(core: Weak<Core>) {
         let at = next.map(|next| core.began + Duration::from_millis(next));
         tokio::select! {
             () = core.wake.notified() => {}
-            () = sleep_until(at) => core.feed(Event::Tick),
+            () = sleep_until(at) => core.handle(Event::Tick),
         }
         let state = core.state();
         if state.children.is_empty() && state.table.is_closed() && !state.unsaved {

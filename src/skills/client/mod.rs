@@ -145,7 +145,7 @@ impl SkillClient {
             downstream,
             state: Mutex::default(),
             out,
-            question_permits: Arc::new(Semaphore::new(limits::SKILL_ASKS_MAX)),
+            question_permits: Arc::new(Semaphore::new(limits::SKILL_QUESTIONS_OPEN_MAX)),
             stdin_closed: CancellationToken::new(),
             closed: CancellationToken::new(),
             tools_changed: Notify::new(),

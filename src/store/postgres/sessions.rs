@@ -25,8 +25,8 @@ impl SessionStore for PostgresStore {
             }
             let tx = self.begin_write(&[Lock::Sessions]).await?;
             // Before the new one is inserted, which never is among those that end.
-            let mut ended = end_beyond(&tx, Some(&session.key), SESSIONS_OF_KEY_MAX - 1).await?;
-            ended.extend(end_beyond(&tx, None, sessions_max.saturating_sub(1)).await?);
+            let mut ended = end_excess(&tx, Some(&session.key), SESSIONS_OF_KEY_MAX - 1).await?;
+            ended.extend(end_excess(&tx, None, sessions_max.saturating_sub(1)).await?);
             insert(&tx, &session).await?;
             tx.commit().await?;
             Ok(ended)
@@ -91,7 +91,7 @@ impl SessionStore for PostgresStore {
             let tx = self.begin_write(&[Lock::Sessions]).await?;
             let sql = "DELETE FROM http_session WHERE touched_at < $1 RETURNING id";
             let mut ended = ids(tx.query(sql, &[&unused_since.0]).await?);
-            ended.extend(end_beyond(&tx, None, sessions_max).await?);
+            ended.extend(end_excess(&tx, None, sessions_max).await?);
             tx.commit().await?;
             Ok(ended)
         })
@@ -100,7 +100,7 @@ impl SessionStore for PostgresStore {
 
 /// Ends the sessions, of one key or of all, that are too many: those that were
 /// unused for longest.
-async fn end_beyond(tx: &Tx, key: Option<&KeyId>, kept: usize) -> Result<Vec<String>, StoreError> {
+async fn end_excess(tx: &Tx, key: Option<&KeyId>, kept: usize) -> Result<Vec<String>, StoreError> {
     let kept = i64::try_from(kept).unwrap_or(i64::MAX);
     let sql = "DELETE FROM http_session WHERE id IN (SELECT id FROM http_session \
                WHERE $1::text IS NULL OR key = $1 \

@@ -22,8 +22,8 @@ impl SessionStore for SqliteStore {
                 )));
             }
             // Before the new one is inserted, which never is among those that end.
-            let mut ended = end_beyond(file, Some(&session.key), SESSIONS_OF_KEY_MAX - 1)?;
-            ended.extend(end_beyond(file, None, sessions_max.saturating_sub(1))?);
+            let mut ended = end_excess(file, Some(&session.key), SESSIONS_OF_KEY_MAX - 1)?;
+            ended.extend(end_excess(file, None, sessions_max.saturating_sub(1))?);
             insert(file, &session)?;
             Ok(ended)
         }))
@@ -85,7 +85,7 @@ impl SessionStore for SqliteStore {
             self.write(move |file| {
                 let sql = "DELETE FROM http_session WHERE touched_at < ? RETURNING id";
                 let mut ended = ids(file, sql, params![unused_since.0])?;
-                ended.extend(end_beyond(file, None, sessions_max)?);
+                ended.extend(end_excess(file, None, sessions_max)?);
                 Ok(ended)
             }),
         )
@@ -94,7 +94,7 @@ impl SessionStore for SqliteStore {
 
 /// Ends the sessions, of one key or of all, that are too many: those that were
 /// unused for longest.
-fn end_beyond(
+fn end_excess(
     file: &Connection,
     key: Option<&KeyId>,
     kept: usize,

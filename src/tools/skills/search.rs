@@ -32,7 +32,7 @@ pub(super) async fn find(
     let mut waiting = Waiting::new(&skills, server.as_deref(), progress, Some(grants.clone()));
     let soon = waiting.began() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
     // The answer must precede the deadline.
-    let last = Duration::from_millis(limits::SKILL_FIND_REST_MILLIS_MIN);
+    let last = Duration::from_millis(limits::SKILL_FIND_ANSWER_MILLIS_MIN);
     let last = context.deadline.checked_sub(last).unwrap_or(soon);
     let search = loop {
         let search = Search::over(&skills, &query, server.as_deref(), &grants).await?;

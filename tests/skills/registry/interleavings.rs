@@ -243,7 +243,7 @@ impl World {
                 let run = *run.0;
                 self.list(run);
             }
-            self.now += limits::SKILL_BROKEN_MILLIS_MAX;
+            self.now += limits::SKILL_CIRCUIT_OPEN_MILLIS_MAX;
             self.feed(Event::Tick);
         }
         while let Some((call, on)) = self.open.first_key_value() {
@@ -322,7 +322,7 @@ fn circuit_breaker_opens_after_repeated_exits() {
     }
     assert_eq!(
         waits,
-        [250, 500, 1000, 2000, limits::SKILL_BROKEN_MILLIS_MAX]
+        [250, 500, 1000, 2000, limits::SKILL_CIRCUIT_OPEN_MILLIS_MAX]
     );
     // It gets one chance, then the circuit opens again.
     let run = table.live_runs()[0];

@@ -39,7 +39,7 @@ fn call_after_its_deadline_is_refused() {
 #[test]
 fn calls_beyond_the_queue_are_refused() {
     let mut table = starting();
-    for id in 0..limits::SKILL_WAITING_MAX as u64 {
+    for id in 0..limits::SKILL_WAITING_CALLS_MAX as u64 {
         assert!(refusal(&call(&mut table, 0, id, 1_000)).is_none());
     }
     let refused = call(&mut table, 0, 1_000, 1_000);
@@ -64,7 +64,7 @@ fn long_run_resets_the_failures() {
     for _ in 0..=limits::SKILL_FAILURES_MAX {
         let run = table.live_runs()[0];
         table.step(now, Event::Listed(run, Arc::from([])));
-        now += limits::SKILL_STEADY_MILLIS_MIN;
+        now += limits::SKILL_RECOVERED_MILLIS_MIN;
         table.step(now, Event::Exited(run, "died".to_owned()));
         let state = &table.skills()[&name()].state;
         assert!(matches!(state, State::Backoff { .. }), "{}", state.name());
