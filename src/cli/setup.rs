@@ -192,7 +192,7 @@ fn set_up(
     let copy = copy.transpose()?.filter(Settings::exists);
     let edit = match (arguments.remove, &copy) {
         (true, Some(copy)) => Edit::of_text(adopt::restored(client, &settings, copy)?),
-        (true, None) => Edit::of_text(client.take_out(settings.text()).map_err(parse_failed)?),
+        (true, None) => Edit::of_text(client.remove_entry(settings.text()).map_err(parse_failed)?),
         (false, _) => add_entry(
             client,
             &settings,

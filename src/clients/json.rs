@@ -83,8 +83,8 @@ pub(super) fn put(text: &str, servers: &str, keys: &Keys) -> Result<String, Diag
     Ok(root.to_string())
 }
 
-/// See `Client::take_out`.
-pub(super) fn take_out(text: &str, servers: &str) -> Result<String, Diagnostic> {
+/// See `Client::remove_entry`.
+pub(super) fn remove_entry(text: &str, servers: &str) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     if let Some(property) = property_in(&root, servers)? {
         property.remove();
@@ -106,7 +106,11 @@ pub(super) fn servers(text: &str, map: &[String]) -> Result<Vec<(String, Value)>
     Ok(found)
 }
 
-pub(super) fn without(text: &str, map: &[String], names: &[String]) -> Result<String, Diagnostic> {
+pub(super) fn remove_servers(
+    text: &str,
+    map: &[String],
+    names: &[String],
+) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     let object = object_at(&root, map)?;
     for property in object.iter().flat_map(CstObject::properties) {
@@ -120,7 +124,7 @@ pub(super) fn without(text: &str, map: &[String], names: &[String]) -> Result<St
     Ok(root.to_string())
 }
 
-pub(super) fn put_back(
+pub(super) fn add_servers(
     text: &str,
     map: &[String],
     servers: &[(String, Value)],

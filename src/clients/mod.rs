@@ -230,7 +230,7 @@ impl Client {
         Some(folder.join(inside))
     }
 
-    fn form(self) -> FileFormat {
+    fn format(self) -> FileFormat {
         let servers = match self {
             Client::VsCode | Client::VsCodeInsiders => "servers",
             Client::Zed => "context_servers",
@@ -351,10 +351,10 @@ impl Client {
     }
 
     pub(crate) fn find(self, text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
-        match self.form() {
+        match self.format() {
             FileFormat::Json { servers } => json::find(text, servers),
             FileFormat::Toml => toml::find(text),
-            FileFormat::Yaml(form) => yaml::find(text, form),
+            FileFormat::Yaml(layout) => yaml::find(text, layout),
         }
     }
 
@@ -364,26 +364,26 @@ impl Client {
         let Some(keys) = self.keys(target) else {
             return Ok(text.to_owned());
         };
-        match self.form() {
+        match self.format() {
             FileFormat::Json { servers } => json::put(text, servers, &keys),
             FileFormat::Toml => toml::put(text, &keys),
-            FileFormat::Yaml(form) => yaml::put(text, form, &keys),
+            FileFormat::Yaml(layout) => yaml::put(text, layout, &keys),
         }
     }
 
     /// `text` without the entry; unchanged where there is none.
-    pub(crate) fn take_out(self, text: &str) -> Result<String, Diagnostic> {
-        match self.form() {
-            FileFormat::Json { servers } => json::take_out(text, servers),
-            FileFormat::Toml => toml::take_out(text),
-            FileFormat::Yaml(form) => yaml::take_out(text, form),
+    pub(crate) fn remove_entry(self, text: &str) -> Result<String, Diagnostic> {
+        match self.format() {
+            FileFormat::Json { servers } => json::remove_entry(text, servers),
+            FileFormat::Toml => toml::remove_entry(text),
+            FileFormat::Yaml(layout) => yaml::remove_entry(text, layout),
         }
     }
 
     /// The keys that lead to each map of servers in `text`: the account's, and those
     /// of projects.
     pub(crate) fn maps(self, text: &str) -> Result<Vec<Vec<String>>, Diagnostic> {
-        let servers = match self.form() {
+        let servers = match self.format() {
             FileFormat::Json { servers } => servers.to_owned(),
             FileFormat::Toml | FileFormat::Yaml(_) => return Ok(vec![Vec::new()]),
         };
@@ -404,47 +404,47 @@ impl Client {
         text: &str,
         map: &[String],
     ) -> Result<Vec<(String, Value)>, Diagnostic> {
-        let mut servers = match self.form() {
+        let mut servers = match self.format() {
             FileFormat::Json { .. } => json::servers(text, map)?,
             FileFormat::Toml => toml::servers(text)?,
-            FileFormat::Yaml(form) => yaml::servers(text, form)?,
+            FileFormat::Yaml(layout) => yaml::servers(text, layout)?,
         };
         servers.retain(|(name, _)| name != ENTRY);
         Ok(servers)
     }
 
     /// `text` without the servers `names` of the `map`.
-    pub(crate) fn without(
+    pub(crate) fn remove_servers(
         self,
         text: &str,
         map: &[String],
         names: &[String],
     ) -> Result<String, Diagnostic> {
-        match self.form() {
-            FileFormat::Json { .. } => json::without(text, map, names),
-            FileFormat::Toml => toml::without(text, names),
-            FileFormat::Yaml(form) => yaml::without(text, form, names),
+        match self.format() {
+            FileFormat::Json { .. } => json::remove_servers(text, map, names),
+            FileFormat::Toml => toml::remove_servers(text, names),
+            FileFormat::Yaml(layout) => yaml::remove_servers(text, layout, names),
         }
     }
 
     /// `text` with `servers`, which it lacks, in the `map`.
-    fn put_back(
+    fn add_servers(
         self,
         text: &str,
         map: &[String],
         servers: &[(String, Value)],
     ) -> Result<String, Diagnostic> {
-        match self.form() {
-            FileFormat::Json { .. } => json::put_back(text, map, servers),
-            FileFormat::Toml => toml::put_back(text, servers),
-            FileFormat::Yaml(form) => yaml::put_back(text, form, servers),
+        match self.format() {
+            FileFormat::Json { .. } => json::add_servers(text, map, servers),
+            FileFormat::Toml => toml::add_servers(text, servers),
+            FileFormat::Yaml(layout) => yaml::add_servers(text, layout, servers),
         }
     }
 
     /// `text` without Mimo, and with the servers of `copy` that are missing in it. The
     /// text of the copy itself, where nothing else has changed since.
     pub(crate) fn restored(self, text: &str, copy: &str) -> Result<String, Diagnostic> {
-        let mut restored = self.take_out(text)?;
+        let mut restored = self.remove_entry(text)?;
         let mut has_same = self.bare(text)? == self.bare(copy)?;
         for map in self.maps(copy)? {
             let all = self.servers(copy, &map)?;
@@ -454,21 +454,21 @@ impl Client {
                 |(name, _): &(String, Value)| present.iter().all(|(has, _)| has != name);
             let missing: Vec<_> = all.into_iter().filter(is_missing).collect();
             if !missing.is_empty() {
-                restored = self.put_back(&restored, &map, &missing)?;
+                restored = self.add_servers(&restored, &map, &missing)?;
             }
         }
         match has_same {
-            true => self.take_out(copy),
+            true => self.remove_entry(copy),
             false => Ok(restored),
         }
     }
 
     /// `text` without any server, to compare the rest: its layout does not count.
     fn bare(self, text: &str) -> Result<String, Diagnostic> {
-        let mut bare = self.take_out(text)?;
+        let mut bare = self.remove_entry(text)?;
         for map in self.maps(text)? {
             let names = self.servers(text, &map)?.into_iter().map(|(name, _)| name);
-            bare = self.without(&bare, &map, &names.collect::<Vec<_>>())?;
+            bare = self.remove_servers(&bare, &map, &names.collect::<Vec<_>>())?;
         }
         bare.retain(|c| !c.is_whitespace());
         Ok(bare)

@@ -26,10 +26,10 @@ fn check(client: Client, before: &str, with: &str, after: &str) {
     let found = client.find(&put).expect("understood").expect("there");
     assert_eq!(found.entry, Some(entry()), "in {put:?}");
     assert_eq!(client.put(&put, &target()).as_deref(), Ok(with), "again");
-    let out = client.take_out(&put).expect("understood");
+    let out = client.remove_entry(&put).expect("understood");
     assert_eq!(out, after, "taken out of {put:?}");
     assert_eq!(client.find(&out), Ok(None));
-    assert_eq!(client.take_out(&out).as_deref(), Ok(after), "again");
+    assert_eq!(client.remove_entry(&out).as_deref(), Ok(after), "again");
 }
 
 /// Like `check`, where removing it restores `before`.
@@ -129,7 +129,7 @@ fn remote_entry_names_the_variable_and_keeps_other_headers() {
         assert_eq!(found.remote.map(|remote| remote.1).as_deref(), Some(url));
         assert!(!found.text.contains("TEAM_KEY"), "headers are not shown");
         assert_eq!(client.put(&put, &remote), Ok(put.clone()), "again");
-        let out = client.take_out(&put).expect("understood");
+        let out = client.remove_entry(&put).expect("understood");
         assert_eq!(out, EMPTY.replace("mcpServers", servers));
     }
     let codex =
@@ -137,7 +137,7 @@ fn remote_entry_names_the_variable_and_keeps_other_headers() {
     let put = Client::Codex.put("", &remote).expect("understood");
     assert_eq!(put, codex);
     assert_eq!(Client::Codex.put(&put, &remote), Ok(codex), "again");
-    assert_eq!(Client::Codex.take_out(&put).as_deref(), Ok(""));
+    assert_eq!(Client::Codex.remove_entry(&put).as_deref(), Ok(""));
 
     let before = r#"{"mcpServers": {"mimo": {"url": "https://old/", "headers": {"X-Team": "a"}}}}"#;
     let put = Client::Cursor.put(before, &remote).expect("understood");
@@ -281,13 +281,13 @@ fn taking_it_out_leaves_what_a_person_wrote_around_it() {
     let before = "{\n  \"mcpServers\": {\n    \"b\": 2, // keep b\n    // about mimo\n    \
                   \"mimo\": { \"command\": \"o\" }\n    // end\n  }\n}";
     assert_eq!(
-        Client::Cursor.take_out(before).as_deref(),
+        Client::Cursor.remove_entry(before).as_deref(),
         Ok("{\n  \"mcpServers\": {\n    \"b\": 2 // keep b\n    // about mimo\n    // end\n  }\n}")
     );
     let before = "a = 1\n\n# about mimo\n[mcp_servers.mimo]\ncommand = 'x' # gone\n\n\
                   [mcp_servers.mimo.env]\nA = 'b'\n\n# about tui\n[tui]\nx = 1\n";
     assert_eq!(
-        Client::Codex.take_out(before).as_deref(),
+        Client::Codex.remove_entry(before).as_deref(),
         Ok("a = 1\n\n# about mimo\n\n# about tui\n[tui]\nx = 1\n")
     );
     for (before, after) in [
@@ -300,7 +300,7 @@ fn taking_it_out_leaves_what_a_person_wrote_around_it() {
             "[mcp_servers]\na.command = 'b'\n\n[z]\n",
         ),
     ] {
-        assert_eq!(Client::Codex.take_out(before).as_deref(), Ok(after));
+        assert_eq!(Client::Codex.remove_entry(before).as_deref(), Ok(after));
     }
 }
 
@@ -327,7 +327,7 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
     let wrong = |client: Client, text: &str| {
         let mistake = client.put(text, &target()).expect_err(text);
         assert_eq!(client.find(text), Err(mistake.clone()), "{text}");
-        assert_eq!(client.take_out(text), Err(mistake.clone()), "{text}");
+        assert_eq!(client.remove_entry(text), Err(mistake.clone()), "{text}");
         mistake
     };
     assert_eq!(
@@ -451,7 +451,7 @@ proptest! {
         let servers = before.get("mcpServers");
         let put = Client::Cursor.put(&text, &target());
         if servers.is_some_and(|servers| !servers.is_object()) {
-            prop_assert!(put.is_err() && Client::Cursor.take_out(&text).is_err());
+            prop_assert!(put.is_err() && Client::Cursor.remove_entry(&text).is_err());
             return Ok(());
         }
         let put = put.expect("understood");
@@ -468,7 +468,7 @@ proptest! {
         prop_assert_eq!(&written, &expected, "{} became {}", text, put);
         prop_assert_eq!(Client::Cursor.put(&put, &target()), Ok(put.clone()));
 
-        let out = Client::Cursor.take_out(&put).expect("understood");
+        let out = Client::Cursor.remove_entry(&put).expect("understood");
         let servers = expected["mcpServers"].as_object_mut().expect("servers");
         servers.remove("mimo");
         let left: Value = serde_json::from_str(&out).expect("plain JSON stays plain");

@@ -79,8 +79,8 @@ pub(super) fn put(text: &str, keys: &Keys) -> Result<String, Diagnostic> {
     Ok(with_ends_of(text, &document.to_string()))
 }
 
-/// See `Client::take_out`.
-pub(super) fn take_out(text: &str) -> Result<String, Diagnostic> {
+/// See `Client::remove_entry`.
+pub(super) fn remove_entry(text: &str) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     let Some(servers) = document.get_mut(SERVERS) else {
         return Ok(text.to_owned());
@@ -110,7 +110,7 @@ pub(super) fn servers(text: &str) -> Result<Vec<(String, Json)>, Diagnostic> {
         .collect())
 }
 
-pub(super) fn without(text: &str, names: &[String]) -> Result<String, Diagnostic> {
+pub(super) fn remove_servers(text: &str, names: &[String]) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     if let Some(servers) = document.get_mut(SERVERS) {
         let servers = servers.as_table_like_mut().ok_or_else(no_table)?;
@@ -121,7 +121,7 @@ pub(super) fn without(text: &str, names: &[String]) -> Result<String, Diagnostic
     Ok(with_ends_of(text, &document.to_string()))
 }
 
-pub(super) fn put_back(text: &str, more: &[(String, Json)]) -> Result<String, Diagnostic> {
+pub(super) fn add_servers(text: &str, more: &[(String, Json)]) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     let servers = document.entry(SERVERS).or_insert_with(|| {
         let mut servers = Table::new();

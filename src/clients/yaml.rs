@@ -25,9 +25,9 @@ pub(super) struct Layout {
 }
 
 /// See `Client::find`.
-pub(super) fn find(text: &str, form: Layout) -> Result<Option<FoundEntry>, Diagnostic> {
+pub(super) fn find(text: &str, layout: Layout) -> Result<Option<FoundEntry>, Diagnostic> {
     let root = parse(text)?;
-    let Some(node) = entry_in(root.as_ref(), form, ENTRY)? else {
+    let Some(node) = entry_in(root.as_ref(), layout, ENTRY)? else {
         return Ok(None);
     };
     let entry = node.json();
@@ -53,14 +53,14 @@ pub(super) fn find(text: &str, form: Layout) -> Result<Option<FoundEntry>, Diagn
 }
 
 /// See `Client::put`.
-pub(super) fn put(text: &str, form: Layout, keys: &Keys) -> Result<String, Diagnostic> {
+pub(super) fn put(text: &str, layout: Layout, keys: &Keys) -> Result<String, Diagnostic> {
     let root = parse(text)?;
-    let Some(found) = entry_in(root.as_ref(), form, ENTRY)? else {
+    let Some(found) = entry_in(root.as_ref(), layout, ENTRY)? else {
         let keys = keys
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()));
         let keys = keys.collect();
-        return put_back(text, form, &[(ENTRY.to_owned(), Json::Object(keys))]);
+        return add_servers(text, layout, &[(ENTRY.to_owned(), Json::Object(keys))]);
     };
     let Kind::Map { .. } = &found.kind else {
         return Err(mistake("", format!("its entry {ENTRY:?} is not a map")));
@@ -73,22 +73,22 @@ pub(super) fn put(text: &str, form: Layout, keys: &Keys) -> Result<String, Diagn
     }
     let new = edits.apply();
     let changed = parse(&new)?;
-    let now = entry_in(changed.as_ref(), form, ENTRY)?.map(Node::json);
+    let now = entry_in(changed.as_ref(), layout, ENTRY)?.map(Node::json);
     check(
         now == Some(expected)
-            && remainder(text, form, &[ENTRY])? == remainder(&new, form, &[ENTRY])?,
+            && remainder(text, layout, &[ENTRY])? == remainder(&new, layout, &[ENTRY])?,
     )?;
     Ok(new)
 }
 
-/// See `Client::take_out`.
-pub(super) fn take_out(text: &str, form: Layout) -> Result<String, Diagnostic> {
-    without(text, form, &[ENTRY.to_owned()])
+/// See `Client::remove_entry`.
+pub(super) fn remove_entry(text: &str, layout: Layout) -> Result<String, Diagnostic> {
+    remove_servers(text, layout, &[ENTRY.to_owned()])
 }
 
 /// The servers that are programs or addresses: Goose keeps its own parts besides them.
-pub(super) fn servers(text: &str, form: Layout) -> Result<Vec<(String, Json)>, Diagnostic> {
-    let mut all = named(parse(text)?.as_ref(), form)?;
+pub(super) fn servers(text: &str, layout: Layout) -> Result<Vec<(String, Json)>, Diagnostic> {
+    let mut all = named(parse(text)?.as_ref(), layout)?;
     all.retain(|(_, server)| {
         let leads = |key: &str| server.get(key).is_some();
         ["command", "cmd"].into_iter().chain(REMOTE).any(leads)
@@ -96,9 +96,13 @@ pub(super) fn servers(text: &str, form: Layout) -> Result<Vec<(String, Json)>, D
     Ok(all)
 }
 
-pub(super) fn without(text: &str, form: Layout, names: &[String]) -> Result<String, Diagnostic> {
+pub(super) fn remove_servers(
+    text: &str,
+    layout: Layout,
+    names: &[String],
+) -> Result<String, Diagnostic> {
     let root = parse(text)?;
-    let Some((key, value)) = servers_in(root.as_ref(), form)? else {
+    let Some((key, value)) = servers_in(root.as_ref(), layout)? else {
         return Ok(text.to_owned());
     };
     let is_taken = |name: Option<String>| name.is_some_and(|name| names.contains(&name));
@@ -140,64 +144,74 @@ pub(super) fn without(text: &str, form: Layout, names: &[String]) -> Result<Stri
         }
         if is_emptied {
             // A key without a value would be null, which the clients refuse.
-            let empty = if form.is_list { " []" } else { " {}" };
+            let empty = if layout.is_list { " []" } else { " {}" };
             let colon = edits.after_colon(key)?;
             edits.replace(colon..colon, empty);
         }
     }
     let new = edits.apply();
     let names = names.iter().map(String::as_str).collect::<Vec<_>>();
-    let left = named(parse(&new)?.as_ref(), form)?;
+    let left = named(parse(&new)?.as_ref(), layout)?;
     let is_gone = left.iter().all(|(name, _)| !names.contains(&&**name));
-    check(is_gone && remainder(text, form, &names)? == remainder(&new, form, &[])?)?;
+    check(is_gone && remainder(text, layout, &names)? == remainder(&new, layout, &[])?)?;
     Ok(new)
 }
 
 /// `text` with servers that it lacks.
-pub(super) fn put_back(
+pub(super) fn add_servers(
     text: &str,
-    form: Layout,
+    layout: Layout,
     more: &[(String, Json)],
 ) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     let mut edits = Edits::new(text);
-    match (servers_in(root.as_ref(), form)?, &root) {
+    match (servers_in(root.as_ref(), layout)?, &root) {
         (Some((key, value)), _) if value.is_null() && value.span.is_empty() => {
             let indent = edits.column(key.span.start) + 2;
-            edits.insert_lines(key.span.end, &block(more, form, indent));
+            edits.insert_lines(key.span.end, &block(more, layout, indent));
         }
         (Some((_, value)), _) if value.is_null() => {
-            edits.replace(value.span.clone(), &flow(&whole(more, form)));
+            edits.replace(value.span.clone(), &flow(&whole(more, layout)));
         }
         (Some((key, value)), _) => match &value.kind {
-            Kind::Map { pairs, is_flow } if !form.is_list => {
+            Kind::Map { pairs, is_flow } if !layout.is_list => {
                 let first = pairs.first().map(|(key, _)| key.span.start);
-                edits.append(key, value, first, *is_flow, more, form)?;
+                edits.append(key, value, first, *is_flow, more, layout)?;
             }
-            Kind::List { items, is_flow } if form.is_list => {
+            Kind::List { items, is_flow } if layout.is_list => {
                 let first = match items.first() {
                     Some(item) if !is_flow => Some(edits.dash(item)?),
                     item => item.map(|item| item.span.start),
                 };
-                edits.append(key, value, first, *is_flow, more, form)?;
+                edits.append(key, value, first, *is_flow, more, layout)?;
             }
-            _ => return Err(no_servers(form)),
+            _ => return Err(no_servers(layout)),
         },
         (None, None) => {
-            let text = format!("{}{}:\n{}", form.head, form.servers, block(more, form, 2));
+            let text = format!(
+                "{}{}:\n{}",
+                layout.head,
+                layout.servers,
+                block(more, layout, 2)
+            );
             edits.insert_lines(edits.text.len(), &text);
         }
         (None, Some(root)) => match &root.kind {
             Kind::Map { is_flow: true, .. } => {
-                let all = flow(&whole(more, form));
-                edits.append_flow(root, &format!("{}: {all}", flow(&form.servers.into())));
+                let all = flow(&whole(more, layout));
+                edits.append_flow(root, &format!("{}: {all}", flow(&layout.servers.into())));
             }
             Kind::Map { is_flow: false, .. } if edits.column(root.span.start) == 0 => {
-                let text = format!("{}:\n{}", form.servers, block(more, form, 2));
+                let text = format!("{}:\n{}", layout.servers, block(more, layout, 2));
                 edits.insert_lines(root.span.end, &text);
             }
             Kind::Scalar(Json::Null) => {
-                let text = format!("{}{}:\n{}", form.head, form.servers, block(more, form, 2));
+                let text = format!(
+                    "{}{}:\n{}",
+                    layout.head,
+                    layout.servers,
+                    block(more, layout, 2)
+                );
                 edits.insert_lines(edits.text.len(), &text);
             }
             _ => {
@@ -210,32 +224,32 @@ pub(super) fn put_back(
     }
     let new = edits.apply();
     let names: Vec<&str> = more.iter().map(|(name, _)| &**name).collect();
-    let mut expected = named(root.as_ref(), form)?;
+    let mut expected = named(root.as_ref(), layout)?;
     expected.extend_from_slice(more);
-    check(named(parse(&new)?.as_ref(), form)? == expected)?;
+    check(named(parse(&new)?.as_ref(), layout)? == expected)?;
     check(
         root.as_ref().is_none_or(Node::is_null)
-            || remainder(text, form, &[])? == remainder(&new, form, &names)?,
+            || remainder(text, layout, &[])? == remainder(&new, layout, &names)?,
     )?;
     Ok(new)
 }
 
 /// The key of the servers, and what it holds.
-fn servers_in(root: Option<&Node>, form: Layout) -> Result<Option<&(Node, Node)>, Diagnostic> {
-    root.map_or(Ok(None), |root| root.pair(form.servers))
+fn servers_in(root: Option<&Node>, layout: Layout) -> Result<Option<&(Node, Node)>, Diagnostic> {
+    root.map_or(Ok(None), |root| root.pair(layout.servers))
 }
 
 fn entry_in<'a>(
     root: Option<&'a Node>,
-    form: Layout,
+    layout: Layout,
     name: &str,
 ) -> Result<Option<&'a Node>, Diagnostic> {
-    let Some((_, value)) = servers_in(root, form)? else {
+    let Some((_, value)) = servers_in(root, layout)? else {
         return Ok(None);
     };
     match &value.kind {
-        Kind::Map { .. } if !form.is_list => Ok(value.pair(name)?.map(|(_, value)| value)),
-        Kind::List { items, .. } if form.is_list => {
+        Kind::Map { .. } if !layout.is_list => Ok(value.pair(name)?.map(|(_, value)| value)),
+        Kind::List { items, .. } if layout.is_list => {
             let mut found = items
                 .iter()
                 .filter(|item| name_of(item).as_deref() == Some(name));
@@ -245,13 +259,13 @@ fn entry_in<'a>(
             }
         }
         Kind::Scalar(Json::Null) => Ok(None),
-        _ => Err(no_servers(form)),
+        _ => Err(no_servers(layout)),
     }
 }
 
 /// The servers by name.
-fn named(root: Option<&Node>, form: Layout) -> Result<Vec<(String, Json)>, Diagnostic> {
-    let Some((_, value)) = servers_in(root, form)? else {
+fn named(root: Option<&Node>, layout: Layout) -> Result<Vec<(String, Json)>, Diagnostic> {
+    let Some((_, value)) = servers_in(root, layout)? else {
         return Ok(Vec::new());
     };
     Ok(match &value.kind {
@@ -276,13 +290,13 @@ fn name_of(item: &Node) -> Option<String> {
 }
 
 /// All of `text` but the servers `names`.
-fn remainder(text: &str, form: Layout, names: &[&str]) -> Result<Json, Diagnostic> {
+fn remainder(text: &str, layout: Layout, names: &[&str]) -> Result<Json, Diagnostic> {
     let mut all = parse(text)?.map(|root| root.json()).unwrap_or_default();
     let is_ours = |name: Option<&str>| name.is_some_and(|name| names.contains(&name));
     let Some(whole) = all.as_object_mut() else {
         return Ok(all);
     };
-    let is_empty = match whole.get_mut(form.servers) {
+    let is_empty = match whole.get_mut(layout.servers) {
         Some(Json::Object(map)) => {
             map.retain(|name, _| !is_ours(Some(name)));
             map.is_empty()
@@ -294,7 +308,7 @@ fn remainder(text: &str, form: Layout, names: &[&str]) -> Result<Json, Diagnosti
         other => other.is_none_or(|other| other.is_null()),
     };
     if is_empty {
-        whole.shift_remove(form.servers);
+        whole.shift_remove(layout.servers);
     }
     Ok(all)
 }
@@ -309,9 +323,9 @@ fn check(is_as_meant: bool) -> Result<(), Diagnostic> {
     }
 }
 
-fn no_servers(form: Layout) -> Diagnostic {
-    let kind = if form.is_list { "a list" } else { "a map" };
-    mistake("", format!("{:?} is not {kind} of servers", form.servers))
+fn no_servers(layout: Layout) -> Diagnostic {
+    let kind = if layout.is_list { "a list" } else { "a map" };
+    mistake("", format!("{:?} is not {kind} of servers", layout.servers))
 }
 
 /// What an entry starts; one without `args` has none.
@@ -346,8 +360,8 @@ fn merge(now: &mut Json, key: &str, wanted: &Json) {
 }
 
 /// Servers as one value.
-fn whole(servers: &[(String, Json)], form: Layout) -> Json {
-    match form.is_list {
+fn whole(servers: &[(String, Json)], layout: Layout) -> Json {
+    match layout.is_list {
         true => servers
             .iter()
             .map(|(name, server)| item(name, server))
@@ -366,16 +380,16 @@ fn item(name: &str, server: &Json) -> Json {
 }
 
 /// Servers as lines, one for each key.
-fn block(servers: &[(String, Json)], form: Layout, indent: usize) -> String {
+fn block(servers: &[(String, Json)], layout: Layout, indent: usize) -> String {
     let mut lines = String::new();
     let margin = " ".repeat(indent);
     for (name, server) in servers {
-        let item = match form.is_list {
+        let item = match layout.is_list {
             true => item(name, server),
             false => server.clone(),
         };
         let mut begin = format!("{margin}- ");
-        if !form.is_list {
+        if !layout.is_list {
             lines.push_str(&format!("{margin}{}:\n", word(name)));
             begin = format!("{margin}  ");
         }

@@ -54,7 +54,7 @@ pub(super) fn adopt(
         let names = taken.by_ref().take(servers.len());
         let names: Vec<String> = names.flatten().collect();
         text = client
-            .without(&text, map, &names)
+            .remove_servers(&text, map, &names)
             .map_err(|mistake| parse_failure(settings, &mistake))?;
     }
     if !dry_run && is_any_taken {

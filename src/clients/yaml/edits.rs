@@ -126,11 +126,11 @@ impl<'a> Edits<'a> {
         first: Option<usize>,
         is_flow: bool,
         more: &[(String, Json)],
-        form: Layout,
+        layout: Layout,
     ) -> Result<(), Diagnostic> {
         match first.filter(|_| !is_flow) {
             Some(first) => {
-                let lines = block(more, form, self.column(first));
+                let lines = block(more, layout, self.column(first));
                 self.insert_lines(all.span.end, &lines);
             }
             // An empty one becomes lines.
@@ -138,10 +138,10 @@ impl<'a> Edits<'a> {
                 let indent = self.column(key.span.start) + 2;
                 let colon = self.after_colon(key)?;
                 self.replace(colon..all.span.end, "");
-                self.insert_lines(all.span.end, &block(more, form, indent));
+                self.insert_lines(all.span.end, &block(more, layout, indent));
             }
             None => {
-                let all_of = flow(&whole(more, form));
+                let all_of = flow(&whole(more, layout));
                 self.append_flow(all, &all_of[1..all_of.len() - 1]);
             }
         }

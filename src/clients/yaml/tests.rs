@@ -24,10 +24,10 @@ fn check(client: Client, before: &str, with: &str, after: &str) {
     assert_eq!(entry.command, "/bin/mimo");
     assert_eq!(entry.args, ["--project", "web site"]);
     assert_eq!(client.put(&put, &target()).as_deref(), Ok(with), "again");
-    let out = client.take_out(&put).expect("understood");
+    let out = client.remove_entry(&put).expect("understood");
     assert_eq!(out, after, "taken out of {put:?}");
     assert_eq!(client.find(&out), Ok(None));
-    assert_eq!(client.take_out(&out).as_deref(), Ok(after), "again");
+    assert_eq!(client.remove_entry(&out).as_deref(), Ok(after), "again");
 }
 
 /// The lines of Goose's entry, indented.
@@ -139,7 +139,7 @@ fn servers_leave_and_come_back() {
     let github = json!({"type": "stdio", "cmd": "npx", "args": ["-y", "x"], "envs": {"A": "b"}});
     assert_eq!(servers, [("github".to_owned(), github)]);
     let put = client.put(text, &target()).expect("understood");
-    let without = client.without(&put, &[], &["github".into()]);
+    let without = client.remove_servers(&put, &[], &["github".into()]);
     let without = without.expect("understood");
     assert!(
         !without.contains("npx") && without.contains("developer"),
@@ -157,7 +157,7 @@ fn servers_leave_and_come_back() {
     let list = "mcpServers:\n  - name: a\n    command: b\n  - name: c\n    url: https://d\n";
     let client = Client::Continue;
     let names = ["a".to_owned(), "c".to_owned()];
-    let emptied = client.without(list, &[], &names);
+    let emptied = client.remove_servers(list, &[], &names);
     assert_eq!(emptied.as_deref(), Ok("mcpServers: []\n"));
     assert_eq!(
         client.restored("mcpServers: []\n", list).as_deref(),
@@ -176,7 +176,7 @@ fn a_list_on_one_line_gets_the_entry_and_loses_it() {
         let servers = client.servers(&put, &[]).expect("understood");
         assert_eq!(servers, client.servers(text, &[]).expect("understood"));
         assert!(client.find(&put).expect("understood").is_some(), "{put}");
-        assert_eq!(client.take_out(&put).as_deref(), Ok(text));
+        assert_eq!(client.remove_entry(&put).as_deref(), Ok(text));
     }
 }
 
@@ -232,7 +232,7 @@ fn every_layout_means_the_same_afterwards() {
             Client::Goose.find(&put).expect("understood").is_some(),
             "{put}"
         );
-        let out = Client::Goose.take_out(&put).expect("understood");
+        let out = Client::Goose.remove_entry(&put).expect("understood");
         assert_eq!(out.trim_end(), text.trim_end());
     }
 }

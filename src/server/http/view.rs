@@ -112,14 +112,14 @@ pub(super) async fn session(State(http): State<Arc<Http>>, headers: HeaderMap) -
         .map(|key| http.gate.bounded(key))
     {
         match principal {
-            Ok(principal) => document["session"] = about(&principal),
+            Ok(principal) => document["session"] = session_document(&principal),
             Err(refusal) => return axum::response::IntoResponse::into_response(refusal),
         }
     }
     secret(json_response(StatusCode::OK, document.to_string()))
 }
 
-fn about(principal: &Principal) -> serde_json::Value {
+fn session_document(principal: &Principal) -> serde_json::Value {
     json!({
         "name": principal.key.name,
         "project": principal.grants.project,
@@ -148,7 +148,7 @@ pub(super) async fn sign_in(
     };
     let document = json!({
         "is_local": http.gate.is_local(),
-        "session": about(&principal),
+        "session": session_document(&principal),
         "page": for_page,
     });
     let mut response = secret(json_response(StatusCode::OK, document.to_string()));
