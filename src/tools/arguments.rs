@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
-use super::schema::words::names_meant;
+use super::schema::words::matching_names;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -44,7 +44,7 @@ impl<'a> ArgumentReader<'a> {
         let Some(key) = keys.find(|key| !known.contains(&key.as_str())) else {
             return Ok(());
         };
-        let mut meant = names_meant(key, known).into_iter();
+        let mut meant = matching_names(key, known).into_iter();
         let meant = meant.find(|name| !self.object.contains_key(*name));
         let meant = meant.map(|name| format!("did you mean {name:?}? "));
         let hint = meant.unwrap_or_default() + "the fields are " + &known.join(", ");

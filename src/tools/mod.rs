@@ -3,13 +3,13 @@
 
 mod arguments;
 mod ask;
+mod coercion;
 pub(crate) mod complete;
 pub mod fixture;
 mod forms;
 pub mod graph;
 pub mod health;
 pub(crate) mod legacy;
-mod lenient;
 pub mod listed;
 pub mod memory;
 mod offers;

@@ -11,10 +11,10 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
-use self::corrected::Corrected;
+use self::corrected::{Corrected, OutOfRange};
 use super::Arguments;
+use super::coercion::coerce;
 use super::forms;
-use super::lenient::as_meant;
 use crate::diagnostics::{clip, counted, did_you_mean};
 use crate::failure::{Failure, Kind, json_kind};
 use crate::limits::SCHEMA_ERRORS_MAX;
@@ -49,13 +49,13 @@ impl Schema {
     pub fn check(&self, arguments: Value) -> Result<Arguments, Failure> {
         let compiled = self.compiled()?;
         let given = unwrap(arguments, compiled);
-        let arguments = as_meant(given.clone(), &compiled.input);
+        let arguments = coerce(given.clone(), &compiled.input);
         if let Some(error) = compiled.worst(&arguments) {
             let mut failure = self.failure(compiled, &arguments, &error);
             failure.path = failure.path.map(|path| innermost(&given, path));
             return Err(failure);
         }
-        if let Some(path) = corrected::left_in(&arguments, &compiled.input) {
+        if let Some(path) = corrected::find_placeholder(&arguments, &compiled.input) {
             let placeholder = arguments.pointer(&path).unwrap_or(&Value::Null);
             let why = format!("{placeholder} is a placeholder of the shape, not a value");
             return Err(Failure::invalid(path, why).hint("write your own value in its place"));
@@ -112,7 +112,10 @@ pub(super) fn shape(definition: &str, arguments: &Arguments) -> String {
     let definition: Value = serde_json::from_str(definition).unwrap_or_default();
     let name = definition["name"].as_str().unwrap_or_default();
     let (given, schema) = (json!(arguments), &definition["inputSchema"]);
-    shown(name, &Corrected::of(&given, schema, forms::of(name), false))
+    shown(
+        name,
+        &Corrected::of(&given, schema, forms::of(name), OutOfRange::Reject),
+    )
 }
 
 /// The corrected call as a hint shows it.
@@ -191,11 +194,15 @@ impl Compiled {
 
     fn corrected(&self, arguments: &Value, tool: &str) -> Corrected {
         let forms = forms::of(tool);
-        let corrected = Corrected::of(arguments, &self.input, forms, self.reads);
+        let out_of_range = match self.reads {
+            true => OutOfRange::Clamp,
+            false => OutOfRange::Reject,
+        };
+        let corrected = Corrected::of(arguments, &self.input, forms, out_of_range);
         match corrected.is_shape || self.validator.is_valid(&corrected.call) {
             true => corrected,
             // Its mistake is of a kind that only the caller can mend.
-            false => Corrected::of(&Value::Null, &self.input, forms, self.reads),
+            false => Corrected::of(&Value::Null, &self.input, forms, out_of_range),
         }
     }
 }

@@ -5,10 +5,28 @@
 use serde_json::{Map, Value, json};
 
 use super::properties;
-use super::words::{names_meant, value_meant};
+use super::words::{matching_names, matching_option};
 use crate::limits;
-use crate::tools::lenient::as_meant;
+use crate::tools::coercion::coerce;
 use crate::tools::{Arguments, forms};
+
+/// The treatment of a number that is out of its range.
+#[derive(Clone, Copy)]
+pub(super) enum OutOfRange {
+    /// It becomes the nearest bound, which only a tool that reads may assume.
+    Clamp,
+    /// It becomes a placeholder.
+    Reject,
+}
+
+/// The names that the fields of a list's item may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FieldNames {
+    /// Those of the schema.
+    Exact,
+    /// Also those that are read as one of the schema's.
+    Renamed,
+}
 
 #[derive(Default)]
 pub(super) struct Corrected {
@@ -23,23 +41,22 @@ pub(super) struct Corrected {
 }
 
 impl Corrected {
-    /// `given` as `schema` takes it. `clamps` says that a number out of its range may
-    /// become the nearest one, which only a tool that reads may assume.
+    /// `given` as `schema` takes it.
     pub(super) fn of(
         given: &Value,
         schema: &Value,
         forms: &[Arguments],
-        clamps: bool,
+        out_of_range: OutOfRange,
     ) -> Corrected {
         let mut corrected = Corrected::default();
         let is_object = given.is_object();
         let given = given.as_object().cloned().unwrap_or_default();
-        let mut call = match in_a_list(&given, schema, clamps, false)
-            .or_else(|| named(&given, schema, clamps))
-            .or_else(|| in_a_list(&given, schema, clamps, true))
+        let mut call = match as_list_item(&given, schema, out_of_range, FieldNames::Exact)
+            .or_else(|| with_matching_names(&given, schema, out_of_range))
+            .or_else(|| as_list_item(&given, schema, out_of_range, FieldNames::Renamed))
         {
             Some(read) => corrected.take(read),
-            None => corrected.members(given, schema, clamps),
+            None => corrected.members(given, schema, out_of_range),
         };
         let form = forms::nearest_unless_whole(&call, forms);
         let form = form.or_else(|| forms.first().filter(|_| !is_object));
@@ -85,7 +102,7 @@ impl Corrected {
     }
 
     /// The members of an object under the names of its schema, with those that miss.
-    fn members(&mut self, given: Arguments, schema: &Value, clamps: bool) -> Arguments {
+    fn members(&mut self, given: Arguments, schema: &Value, out_of_range: OutOfRange) -> Arguments {
         let none = Map::new();
         let known = properties(schema).unwrap_or(&none);
         let is_open = schema["additionalProperties"] != false && !known.is_empty();
@@ -95,13 +112,13 @@ impl Corrected {
             .into_iter()
             .partition(|(name, _)| known.contains_key(name));
         for (name, value) in known_names {
-            let value = self.value(&name, value, &known[&name], clamps);
+            let value = self.value(&name, value, &known[&name], out_of_range);
             read.insert(name, value);
         }
         for (name, value) in unknown {
-            let meant = names_meant(&name, &names).into_iter().find_map(|meant| {
+            let meant = matching_names(&name, &names).into_iter().find_map(|meant| {
                 let mut inner = Corrected::default();
-                let value = inner.value(meant, value.clone(), &known[meant], clamps);
+                let value = inner.value(meant, value.clone(), &known[meant], out_of_range);
                 let is_free = !read.contains_key(meant) && !inner.is_shape;
                 (is_free && inner.dropped.is_empty()).then_some((meant, value))
             });
@@ -124,8 +141,14 @@ impl Corrected {
         read
     }
 
-    fn value(&mut self, name: &str, value: Value, schema: &Value, clamps: bool) -> Value {
-        let value = as_meant(value, schema);
+    fn value(
+        &mut self,
+        name: &str,
+        value: Value,
+        schema: &Value,
+        out_of_range: OutOfRange,
+    ) -> Value {
+        let value = coerce(value, schema);
         let read = match (schema["type"].as_str(), value) {
             (Some("object"), Value::Object(members))
                 if properties(schema).is_none_or(Map::is_empty) =>
@@ -133,15 +156,18 @@ impl Corrected {
                 Some(Value::Object(members))
             }
             (Some("object"), Value::Object(members)) => {
-                Some(Value::Object(self.members(members, schema, clamps)))
+                Some(Value::Object(self.members(members, schema, out_of_range)))
             }
-            (Some("array"), Value::Array(items)) => self.list(name, items, schema, clamps),
+            (Some("array"), Value::Array(items)) => self.list(name, items, schema, out_of_range),
             (Some("array"), Value::String(text)) if text.contains(',') => None,
-            (Some("array"), item) => {
-                Some(json!([self.value(name, item, &schema["items"], clamps)]))
-            }
+            (Some("array"), item) => Some(json!([self.value(
+                name,
+                item,
+                &schema["items"],
+                out_of_range
+            )])),
             (Some("integer" | "number"), Value::Number(number)) => {
-                in_range(&number, schema, clamps)
+                in_range(&number, schema, out_of_range)
             }
             (Some("boolean"), Value::Bool(value)) => Some(json!(value)),
             (Some("string"), value) => text(value, schema),
@@ -159,7 +185,7 @@ impl Corrected {
         name: &str,
         items: Vec<Value>,
         schema: &Value,
-        clamps: bool,
+        out_of_range: OutOfRange,
     ) -> Option<Value> {
         let count = items.len() as u64;
         let least = schema["minItems"].as_u64().unwrap_or(0);
@@ -170,21 +196,30 @@ impl Corrected {
         let inner = &schema["items"];
         let read = items
             .into_iter()
-            .map(|item| self.value(name, item, inner, clamps));
+            .map(|item| self.value(name, item, inner, out_of_range));
         Some(Value::Array(read.collect()))
     }
 }
 
 /// The call with every unknown name read as one of the schema's.
-fn named(given: &Arguments, schema: &Value, clamps: bool) -> Option<Corrected> {
+fn with_matching_names(
+    given: &Arguments,
+    schema: &Value,
+    out_of_range: OutOfRange,
+) -> Option<Corrected> {
     let mut corrected = Corrected::default();
-    let call = corrected.members(given.clone(), schema, clamps);
+    let call = corrected.members(given.clone(), schema, out_of_range);
     corrected.call = Value::Object(call);
     corrected.dropped.is_empty().then_some(corrected)
 }
 
 /// The call with its unknown fields as the one item of a list that has them all.
-fn in_a_list(given: &Arguments, schema: &Value, clamps: bool, renames: bool) -> Option<Corrected> {
+fn as_list_item(
+    given: &Arguments,
+    schema: &Value,
+    out_of_range: OutOfRange,
+    names: FieldNames,
+) -> Option<Corrected> {
     let known = properties(schema)?;
     let (outer, fields): (Arguments, Arguments) = given
         .clone()
@@ -196,14 +231,14 @@ fn in_a_list(given: &Arguments, schema: &Value, clamps: bool, renames: bool) -> 
     });
     let mut read = lists.filter_map(|(name, list)| {
         let mut item = Corrected::default();
-        let fields = item.members(fields.clone(), &list["items"], clamps);
+        let fields = item.members(fields.clone(), &list["items"], out_of_range);
         let inner = properties(&list["items"])?;
         let is_known = fields.keys().all(|name| inner.contains_key(name));
         let is_item = is_known && item.dropped.is_empty() && !item.is_shape;
-        if !is_item || (!renames && !item.renamed.is_empty()) {
+        if !is_item || (names == FieldNames::Exact && !item.renamed.is_empty()) {
             return None;
         }
-        let mut call = item.members(outer.clone(), schema, clamps);
+        let mut call = item.members(outer.clone(), schema, out_of_range);
         call.insert(name.clone(), json!([fields]));
         item.call = Value::Object(call);
         item.wrapped = Some(name.clone());
@@ -213,7 +248,11 @@ fn in_a_list(given: &Arguments, schema: &Value, clamps: bool, renames: bool) -> 
     read.next().is_none().then_some(only)
 }
 
-fn in_range(number: &serde_json::Number, schema: &Value, clamps: bool) -> Option<Value> {
+fn in_range(
+    number: &serde_json::Number,
+    schema: &Value,
+    out_of_range: OutOfRange,
+) -> Option<Value> {
     let value = number.as_f64()?;
     if schema["type"] == "integer" && value.fract() != 0.0 {
         return None;
@@ -231,7 +270,10 @@ fn in_range(number: &serde_json::Number, schema: &Value, clamps: bool) -> Option
     } else {
         return Some(Value::Number(number.clone()));
     };
-    clamps.then(|| schema[nearest].clone())
+    match out_of_range {
+        OutOfRange::Clamp => Some(schema[nearest].clone()),
+        OutOfRange::Reject => None,
+    }
 }
 
 fn text(value: Value, schema: &Value) -> Option<Value> {
@@ -244,7 +286,7 @@ fn text(value: Value, schema: &Value) -> Option<Value> {
         let options: Vec<&str> = options.iter().filter_map(Value::as_str).collect();
         let option = options.iter().find(|option| **option == text).copied();
         return option
-            .or_else(|| value_meant(&text, &options))
+            .or_else(|| matching_option(&text, &options))
             .map(|option| json!(option));
     }
     let text = json!(text);
@@ -289,12 +331,12 @@ pub(super) fn placeholder(name: &str, schema: &Value) -> Value {
     }
 }
 
-/// The place of a text that is still the placeholder of a shape.
-pub(super) fn left_in(value: &Value, schema: &Value) -> Option<String> {
-    find_left("", value, schema).map(|steps| format!("/{steps}"))
+/// The path of a placeholder that the caller has not filled in.
+pub(super) fn find_placeholder(value: &Value, schema: &Value) -> Option<String> {
+    placeholder_below("", value, schema).map(|steps| format!("/{steps}"))
 }
 
-fn find_left(name: &str, value: &Value, schema: &Value) -> Option<String> {
+fn placeholder_below(name: &str, value: &Value, schema: &Value) -> Option<String> {
     let joined = |step: String, inner: String| match inner.is_empty() {
         true => step,
         false => format!("{step}/{inner}"),
@@ -303,12 +345,12 @@ fn find_left(name: &str, value: &Value, schema: &Value) -> Option<String> {
         Value::Object(members) => {
             let known = properties(schema)?;
             members.iter().find_map(|(name, value)| {
-                let inner = find_left(name, value, known.get(name)?)?;
+                let inner = placeholder_below(name, value, known.get(name)?)?;
                 Some(joined(name.clone(), inner))
             })
         }
         Value::Array(items) => items.iter().enumerate().find_map(|(nth, item)| {
-            let inner = find_left(name, item, &schema["items"])?;
+            let inner = placeholder_below(name, item, &schema["items"])?;
             Some(joined(nth.to_string(), inner))
         }),
         Value::String(text) => {

@@ -108,7 +108,7 @@ const COMMANDS: &[(&str, &[&str], &str)] = &[(
 )];
 
 /// The names among `known` that `word` is probably written for, the likeliest first.
-pub(in crate::tools) fn names_meant<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
+pub(in crate::tools) fn matching_names<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
     let listed = NAMES
         .iter()
         .filter(|(words, _)| words.contains(&&*word.to_lowercase()))
@@ -120,7 +120,7 @@ pub(in crate::tools) fn names_meant<'a>(word: &str, known: &[&'a str]) -> Vec<&'
 }
 
 /// The one option that `word` can mean.
-pub(super) fn value_meant<'a>(word: &str, options: &[&'a str]) -> Option<&'a str> {
+pub(super) fn matching_option<'a>(word: &str, options: &[&'a str]) -> Option<&'a str> {
     let word = word.trim().to_lowercase();
     let listed = VALUES.iter().find(|(words, _)| words.contains(&&*word));
     let listed = listed.and_then(|(_, meant)| options.iter().find(|option| *option == meant));

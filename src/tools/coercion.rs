@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 use crate::caller::is_placeholder;
 
 /// `value` in the form that `schema` wants, if only one meaning is possible.
-pub(super) fn as_meant(value: Value, schema: &Value) -> Value {
+pub(super) fn coerce(value: Value, schema: &Value) -> Value {
     match schema["type"].as_str() {
         Some("object") => object(value, schema),
         Some("array") => array(value, schema),
@@ -32,7 +32,7 @@ fn object(value: Value, schema: &Value) -> Value {
     let read = |(name, value): (String, Value)| match known.get(&name) {
         Some(_) if value.is_null() => None,
         Some(_) if value.as_str().is_some_and(is_placeholder) && !is_required(&name) => None,
-        Some(schema) => Some((name, as_meant(value, schema))),
+        Some(schema) => Some((name, coerce(value, schema))),
         None => Some((name, value)),
     };
     Value::Object(members.into_iter().filter_map(read).collect())
@@ -50,7 +50,7 @@ fn array(value: Value, schema: &Value) -> Value {
             Err(other) => return other,
         },
     };
-    let read = list.into_iter().map(|item| as_meant(item, items));
+    let read = list.into_iter().map(|item| coerce(item, items));
     Value::Array(read.collect())
 }
 
@@ -67,13 +67,13 @@ fn one_or_several(value: Value, items: &Value) -> Result<Vec<Value>, Value> {
             let parts = text
                 .split(',')
                 .map(|part| Value::String(part.trim().to_owned()));
-            let parts: Vec<Value> = parts.map(|part| as_meant(part, items)).collect();
+            let parts: Vec<Value> = parts.map(|part| coerce(part, items)).collect();
             // A free text may have a comma of its own.
             let is_list = parts.iter().all(|part| has_type(part, items))
                 && (wanted != Some("string") || items["enum"].is_array());
             return if is_list { Ok(parts) } else { Err(value) };
         }
-        _ => has_type(&as_meant(value.clone(), items), items),
+        _ => has_type(&coerce(value.clone(), items), items),
     };
     match matches {
         true => Ok(vec![value]),
@@ -201,8 +201,8 @@ mod tests {
         ];
         for (sent, meant) in table {
             let shown = sent.to_string();
-            assert_eq!(as_meant(sent, &schema()), meant, "{shown}");
-            assert_eq!(as_meant(meant.clone(), &schema()), meant, "again: {shown}");
+            assert_eq!(coerce(sent, &schema()), meant, "{shown}");
+            assert_eq!(coerce(meant.clone(), &schema()), meant, "again: {shown}");
         }
     }
 
@@ -220,7 +220,7 @@ mod tests {
                 "query", "mode", "limit", "accept", "tags", "open", "memories",
             ] {
                 assert_eq!(
-                    as_meant(json!({name: absent}), &schema()),
+                    coerce(json!({name: absent}), &schema()),
                     json!({}),
                     "{name} {absent}"
                 );
@@ -228,8 +228,8 @@ mod tests {
         }
         // A required text is taken at its word, and an unknown argument is reported.
         let kept = json!({"kind": "null", "other": null});
-        assert_eq!(as_meant(kept.clone(), &schema()), kept);
-        assert_eq!(as_meant(json!({"kind": null}), &schema()), json!({}));
+        assert_eq!(coerce(kept.clone(), &schema()), kept);
+        assert_eq!(coerce(json!({"kind": null}), &schema()), json!({}));
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
             json!([1]),
             json!("text"),
         ] {
-            let read = as_meant(value.clone(), &schema());
+            let read = coerce(value.clone(), &schema());
             let unchanged = read == value || read == json!({"tags": ["[x"]});
             assert!(unchanged, "{value} became {read}");
         }
