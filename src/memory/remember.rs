@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use tokio_util::sync::CancellationToken;
 
 use super::contradiction::{self, contradict};
-use super::rules::remember::Stored;
+use super::rules::remember::StoredOutcome;
 use super::{Draft, Memories, Remembered, cancelled, credentials, rules};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -150,7 +150,7 @@ impl Memories {
 
     fn remembered(
         &self,
-        stored: Stored,
+        stored: StoredOutcome,
         (said, category): (String, Category),
         nearby: Vec<NearMemory>,
         warning: Option<String>,

@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 pub(crate) type ClientReply = Result<Box<RawValue>, Box<RawValue>>;
 
 #[derive(Default)]
-pub(crate) struct ClientRequests(Mutex<Open>);
+pub(crate) struct ClientRequests(Mutex<OpenRequest>);
 
 #[derive(Default)]
-struct Open {
+struct OpenRequest {
     last: u64,
     waiting: HashMap<u64, oneshot::Sender<ClientReply>>,
 }
@@ -45,7 +45,7 @@ impl ClientRequests {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenRequest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

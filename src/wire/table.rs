@@ -18,12 +18,12 @@ pub(super) struct BatchKey(u64);
 pub(super) struct Table {
     last: Serial,
     last_batch: u64,
-    open: HashMap<Serial, Open>,
+    open: HashMap<Serial, OpenRequest>,
     batches: HashMap<BatchKey, Batch>,
     announced_bytes: usize,
 }
 
-struct Open {
+struct OpenRequest {
     id: Id,
     batch: Option<BatchKey>,
     /// The size of its answer, once that is announced.
@@ -67,7 +67,7 @@ impl Table {
         self.announced_bytes
     }
 
-    fn close(&mut self, serial: Serial) -> Option<Open> {
+    fn close(&mut self, serial: Serial) -> Option<OpenRequest> {
         let open = self.open.remove(&serial)?;
         self.announced_bytes -= open.announced_bytes;
         Some(open)
@@ -94,7 +94,7 @@ impl Table {
 
     pub(super) fn open(&mut self, id: Id, batch: Option<BatchKey>) -> Serial {
         self.last += 1;
-        let open = Open {
+        let open = OpenRequest {
             id,
             batch,
             announced_bytes: 0,

@@ -12,7 +12,7 @@ use crate::store::memory::{
 
 /// The result of storing one memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredOutcome {
     pub id: MemoryId,
     pub outcome: RememberOutcome,
     pub project: String,
@@ -29,7 +29,7 @@ pub async fn remember(
     model: &str,
     mut batch: Vec<NewMemory>,
     at: Timestamp,
-) -> Result<Vec<Stored>, StoreError> {
+) -> Result<Vec<StoredOutcome>, StoreError> {
     transact(store, reach, model, false, move |transaction| {
         Box::pin(async move {
             let found = transaction.look_up(&lookup(&batch)).await?;
@@ -79,7 +79,7 @@ fn lookup(batch: &[NewMemory]) -> Lookup {
     lookup
 }
 
-fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<Stored, StoreError> {
+fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<StoredOutcome, StoreError> {
     let (project, topic) = (&new.fields.project, new.fields.topic_key.as_deref());
     let twin = set.with_text(project, &new.text.key).map(|twin| twin.id);
     let holder = set.with_topic(project, topic).map(|holder| holder.id);
@@ -107,7 +107,7 @@ fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<Stored, StoreErr
             set.retire(holder)?;
             let text_updated = merge(set, twin, new, Some(holder))?;
             let done = stored(set, twin, RememberOutcome::Upserted, Some(holder))?;
-            Ok(Stored {
+            Ok(StoredOutcome {
                 text_updated,
                 ..done
             })
@@ -116,7 +116,7 @@ fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<Stored, StoreErr
             let text_updated = merge(set, id, new, None)?;
             let replaced = set.get(id)?.supersedes.filter(|_| text_updated);
             let done = stored(set, id, RememberOutcome::Merged, replaced)?;
-            Ok(Stored {
+            Ok(StoredOutcome {
                 text_updated,
                 ..done
             })
@@ -129,9 +129,9 @@ fn stored(
     id: MemoryId,
     outcome: RememberOutcome,
     replaced: Option<MemoryId>,
-) -> Result<Stored, StoreError> {
+) -> Result<StoredOutcome, StoreError> {
     let text = |id| Ok::<_, StoreError>((id, set.get(id)?.content.clone()));
-    Ok(Stored {
+    Ok(StoredOutcome {
         id,
         outcome,
         project: set.get(id)?.fields.project.clone(),
@@ -147,7 +147,7 @@ fn supersede(
     old: MemoryId,
     twin: Option<MemoryId>,
     holder: Option<MemoryId>,
-) -> Result<Stored, StoreError> {
+) -> Result<StoredOutcome, StoreError> {
     let retired = set.get(old)?;
     if retired.state != MemoryState::Active {
         return Err(StoreError::Conflict(format!(
@@ -176,7 +176,7 @@ fn supersede(
         Some(twin) => {
             let text_updated = merge(set, twin, new, Some(old))?;
             let done = stored(set, twin, RememberOutcome::Merged, Some(old))?;
-            Ok(Stored {
+            Ok(StoredOutcome {
                 text_updated,
                 ..done
             })

@@ -320,12 +320,12 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
     let mut folders = |texts: &[String], access, key: &str| {
         let mut all = Vec::new();
         for (at, text) in texts.iter().enumerate() {
-            let asked = GrantRequest {
+            let request = GrantRequest {
                 text,
                 access,
                 known,
             };
-            match allowed(&asked, rules) {
+            match allowed(&request, rules) {
                 Ok(grant) => {
                     add_missing(&mut all, std::iter::once(&grant.path));
                     grants.push(grant);

@@ -130,12 +130,12 @@ pub(super) struct GrantRequest<'a> {
 
 /// The path that is asked for, and where its links lead, if the skill may access
 /// it.
-pub(super) fn allowed(asked: &GrantRequest<'_>, rules: &Rules) -> Result<Grant, Refusal> {
+pub(super) fn allowed(request: &GrantRequest<'_>, rules: &Rules) -> Result<Grant, Refusal> {
     let GrantRequest {
         text,
         access,
         known,
-    } = *asked;
+    } = *request;
     let written = expanded(text, rules)?;
     if written.components().any(|part| part.as_os_str() == "..") {
         let why = format!("{} contains ..", shown(text));
@@ -169,12 +169,12 @@ pub(super) fn allowed(asked: &GrantRequest<'_>, rules: &Rules) -> Result<Grant, 
 pub(super) fn widest(path: &Path, rules: &Rules) -> Result<Grant, Refusal> {
     let text = path.to_string_lossy();
     let granted = |access| {
-        let asked = GrantRequest {
+        let request = GrantRequest {
             text: &text,
             access,
             known: false,
         };
-        allowed(&asked, rules)
+        allowed(&request, rules)
     };
     granted(Access::Write).or_else(|_| granted(Access::Read))
 }

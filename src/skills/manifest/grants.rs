@@ -85,7 +85,7 @@ pub(super) fn working_folder(
 ) -> Result<Grant, String> {
     let path = expanded(text, rules);
     let path = path.ok_or_else(|| format!("{} is not an absolute path", shown(text)))?;
-    let asked = GrantRequest {
+    let request = GrantRequest {
         text: &path.to_string_lossy(),
         access: match decided {
             Some(_) => Access::Read,
@@ -93,7 +93,7 @@ pub(super) fn working_folder(
         },
         known: decided.is_some(),
     };
-    let grant = allowed(&asked, rules).map_err(|refusal| refusal.reason)?;
+    let grant = allowed(&request, rules).map_err(|refusal| refusal.reason)?;
     let found = grant.path.metadata();
     let found = found.map_err(|error| format!("{} cannot be used: {error}", shown(text)))?;
     if !found.is_dir() {

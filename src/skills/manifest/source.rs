@@ -14,11 +14,11 @@ use crate::skills::rules::Rules;
 pub(crate) struct Source {
     path: PathBuf,
     rules: Rules,
-    loaded: Mutex<Option<Stamp>>,
+    loaded: Mutex<Option<FileDigest>>,
 }
 
 /// A digest of the file, or of why it could not be read.
-type Stamp = [u8; 32];
+type FileDigest = [u8; 32];
 type Read = Result<Option<Vec<u8>>, Refusal>;
 
 impl Source {
@@ -90,7 +90,7 @@ impl Source {
     }
 }
 
-fn stamp(read: &Read) -> Stamp {
+fn stamp(read: &Read) -> FileDigest {
     let mut digest = Sha256::new();
     match read {
         Ok(None) => digest.update(b"none"),

@@ -200,13 +200,13 @@ fn check_granted(target: &Target, grants: &ToolGrants) -> Result<(), Failure> {
 
 fn is_error(result: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
-    struct Mark {
+    struct Outcome {
         #[serde(rename = "isError", default)]
         is_error: bool,
     }
     let text = result.get();
     memchr::memmem::find(text.as_bytes(), b"\"isError\"").is_some()
-        && serde_json::from_str::<Mark>(text).is_ok_and(|mark| mark.is_error)
+        && serde_json::from_str::<Outcome>(text).is_ok_and(|outcome| outcome.is_error)
 }
 
 /// The arguments as an object; some clients send it as a string.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::starting::Waiting;
+use super::starting::ListWait;
 use super::{ExposedTools, Skills};
 use crate::caller::Grants;
 use crate::diagnostics::{clip, nearest};
@@ -29,7 +29,7 @@ pub(super) async fn find(
     skills.ready().await;
     let grants = context.caller.grants.clone();
     let progress = context.progress;
-    let mut waiting = Waiting::new(&skills, server.as_deref(), progress, Some(grants.clone()));
+    let mut waiting = ListWait::new(&skills, server.as_deref(), progress, Some(grants.clone()));
     let soon = waiting.began() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
     // The answer must precede the deadline.
     let last = Duration::from_millis(limits::SKILL_FIND_ANSWER_MILLIS_MIN);

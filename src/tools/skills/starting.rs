@@ -13,7 +13,7 @@ use crate::registry::SkillStatus;
 use crate::tools::Progress;
 
 /// The wait of one search for the lists that it lacks.
-pub(super) struct Waiting<'a> {
+pub(super) struct ListWait<'a> {
     skills: &'a Skills,
     /// The one skill that is searched.
     server: Option<&'a str>,
@@ -25,7 +25,7 @@ pub(super) struct Waiting<'a> {
     grants: Option<Arc<Grants>>,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> ListWait<'a> {
     /// Created before the first search, so that no change after it is missed.
     /// Awaits no skill that `grants` leave out.
     pub(super) fn new(
@@ -36,7 +36,7 @@ impl<'a> Waiting<'a> {
     ) -> Self {
         let mut changes = skills.changes();
         changes.mark_unchanged();
-        Waiting {
+        ListWait {
             skills,
             server,
             progress,
@@ -119,7 +119,7 @@ impl Skills {
     /// long after the start, so a hanging skill does not delay questions.
     pub(super) async fn wait_for_lists(&self, server: Option<&str>) {
         self.ready().await;
-        let mut waiting = Waiting::new(self, server, Progress::default(), None);
+        let mut waiting = ListWait::new(self, server, Progress::default(), None);
         let most = Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
         let last = match server {
             Some(_) => waiting.began + most,

@@ -17,7 +17,7 @@ use super::{control, landlock, notify, privileges, process, rlimits, seccomp};
 const NOT_EXECUTED: i32 = 127;
 
 /// The parameters of the processes that the supervisor starts.
-pub(super) struct Start<'a> {
+pub(super) struct StartParameters<'a> {
     pub(super) policy: &'a Policy,
     pub(super) files: &'a Files,
     /// The skill's stdin, stdout and stderr.
@@ -32,14 +32,14 @@ pub(super) struct Start<'a> {
 }
 
 /// Becomes the skill, or reports why it cannot.
-pub(super) fn run(mut start: Start<'_>, new_root: bool) -> ! {
+pub(super) fn run(mut start: StartParameters<'_>, new_root: bool) -> ! {
     let Err(why) = become_skill(&mut start, new_root);
     let layers = start.layers;
     control::report(start.up, &Report::Failed { why, layers });
     process::leave(NOT_EXECUTED)
 }
 
-fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, String> {
+fn become_skill(start: &mut StartParameters<'_>, new_root: bool) -> Result<Infallible, String> {
     let (policy, layers) = (start.policy, &mut start.layers);
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     // A new session has no terminal and is not in our process group.
@@ -81,7 +81,7 @@ fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, Str
 }
 
 /// Applies the filters, and has the supervisor make the calls that they cannot judge.
-fn filter_calls(start: &mut Start<'_>, new_root: bool) {
+fn filter_calls(start: &mut StartParameters<'_>, new_root: bool) {
     let listener = seccomp::restrict(start.policy, new_root, &mut start.layers);
     // Without a listener, and where it cannot be handed over, these calls fail.
     let notified = listener.and_then(|listener| match listener {

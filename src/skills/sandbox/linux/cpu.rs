@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::tree::{Process, View};
+use super::tree::{Process, TreeView};
 use crate::limits::{SANDBOX_CPU_ESTIMATE_PERCENT, SANDBOX_CPU_ESTIMATE_SECONDS};
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl CpuTime {
 
     /// `elapsed` is the time since the last measurement. It has to vary, or a child
     /// could always rest when it is seen.
-    pub(super) fn measure(&mut self, view: &View, processes: &[Process], elapsed: Duration) {
+    pub(super) fn measure(&mut self, view: &TreeView, processes: &[Process], elapsed: Duration) {
         let ticks: u64 = processes.iter().map(Process::cpu_ticks).sum();
         let second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
         let second = u64::try_from(second).unwrap_or(100).max(1);

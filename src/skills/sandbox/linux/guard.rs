@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
-use super::tree::View;
+use super::tree::TreeView;
 use super::{init, process};
 use crate::limits::SANDBOX_SWEEPS_MAX;
 
@@ -34,7 +34,7 @@ fn watch(supervisor: Pid) -> ! {
     }
     // No signal has a handler, so this is not interrupted.
     let _ = waitpid(supervisor, None);
-    sweep(&View::Descendants {
+    sweep(&TreeView::Descendants {
         supervisor: Pid::this(),
         skill: supervisor,
     });
@@ -42,7 +42,7 @@ fn watch(supervisor: Pid) -> ! {
 }
 
 /// Kills the processes of the tree until none is left, and reaps them.
-pub(super) fn sweep(view: &View) {
+pub(super) fn sweep(view: &TreeView) {
     for _ in 0..SANDBOX_SWEEPS_MAX {
         let pids = view.pids();
         if pids.is_empty() {

@@ -10,14 +10,18 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
-use super::child::{self, Start};
+use super::child::{self, StartParameters};
 use super::namespaces::{self, Isolation};
 use super::policy::{Layer, LayerState, Report};
 use super::{control, process, root};
 
 /// Runs as pid 1 until the skill's main process ends. Only the supervisor holds the
 /// other end of `lifeline`.
-pub(super) fn run(mut start: Start<'_>, isolation: Isolation, lifeline: &PipeReader) -> ! {
+pub(super) fn run(
+    mut start: StartParameters<'_>,
+    isolation: Isolation,
+    lifeline: &PipeReader,
+) -> ! {
     let up = start.up;
     // From here on we die with the supervisor. The pipe tells whether it died
     // before, since its pid is not visible in this namespace.
@@ -61,7 +65,7 @@ pub(super) fn run(mut start: Start<'_>, isolation: Isolation, lifeline: &PipeRea
 }
 
 /// Mounts a `/proc` and enters the new root; whether that worked.
-fn enter_root(start: &mut Start<'_>, isolation: Isolation) -> bool {
+fn enter_root(start: &mut StartParameters<'_>, isolation: Isolation) -> bool {
     let layers = &mut start.layers;
     if let Err(error) = namespaces::mount_proc() {
         let why = format!("/proc cannot be mounted here: {error}");

@@ -13,12 +13,12 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
 use super::cgroup::{self, Cgroup};
-use super::child::{self, Start};
+use super::child::{self, StartParameters};
 use super::files::Files;
 use super::namespaces::{self, Isolation};
 use super::notify::{self, Notifier};
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
-use super::tree::View;
+use super::tree::TreeView;
 use super::watchdog::Watchdog;
 use super::{control, disk, excess, guard, init, landlock, process, profile};
 use crate::limits::{SANDBOX_SOCKET_BYTES_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX};
@@ -45,7 +45,7 @@ pub(in crate::skills::sandbox) fn supervise() -> io::Result<()> {
     };
     let files = Files::of(&policy, &profile::read(&policy), &profile::write(&policy));
     let (calls, listener) = UnixStream::pair()?;
-    let start = Start {
+    let start = StartParameters {
         policy: &policy,
         files: &files,
         pipes,
@@ -131,7 +131,7 @@ fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
 
 /// Enters the group in the tree's first process; reports what the watchdog counts beside
 /// it, and how much can be used before it counts again.
-fn enter_group(group: &Group, start: &mut Start<'_>) {
+fn enter_group(group: &Group, start: &mut StartParameters<'_>) {
     let why = match cgroup::enter(group, &mut start.layers) {
         true => "CPU time, processes, disk; the cgroup limits memory".to_owned(),
         false => counted(start.policy),
@@ -164,16 +164,20 @@ struct Tree {
     /// Pid 1 of the namespace, or the skill itself without a namespace.
     root: Pid,
     root_end: OwnedFd,
-    view: View,
+    view: TreeView,
     /// Tells pid 1 when this process ends.
     _lifeline: Option<PipeWriter>,
 }
 
 /// The control group of a sandbox, or why it has none.
 type Group = Result<Cgroup, String>;
-type Started = Result<Tree, (String, Layers)>;
+type StartResult = Result<Tree, (String, Layers)>;
 
-fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &mut Group) -> Started {
+fn start_init(
+    mut start: StartParameters<'_>,
+    isolation: Isolation,
+    cgroup: &mut Group,
+) -> StartResult {
     let (reader, writer) = match io::pipe() {
         Ok(ends) => ends,
         Err(error) => return Err((format!("no pipe: {error}"), start.layers)),
@@ -187,13 +191,13 @@ fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &mut Group) ->
         Ok(ForkResult::Parent { child }) => child,
         Err(error) => return Err((format!("no process for pid 1: {error}"), start.layers)),
     };
-    let view = View::Own(format!("/proc/{root}/root/proc").into());
+    let view = TreeView::Own(format!("/proc/{root}/root/proc").into());
     tree(root, view, Some(writer), start.layers)
 }
 
 /// Starts the skill as our own child where namespaces are refused. Its orphans become
 /// our children.
-fn start_bare(mut start: Start<'_>, cgroup: &mut Group) -> Started {
+fn start_bare(mut start: StartParameters<'_>, cgroup: &mut Group) -> StartResult {
     if let Err(error) = prctl::set_child_subreaper(true) {
         return Err((
             format!("orphans could not be reaped: {error}"),
@@ -213,14 +217,14 @@ fn start_bare(mut start: Start<'_>, cgroup: &mut Group) -> Started {
         Ok(ForkResult::Parent { child }) => child,
         Err(error) => return Err((format!("no process for the skill: {error}"), start.layers)),
     };
-    let view = View::Descendants {
+    let view = TreeView::Descendants {
         supervisor,
         skill: root,
     };
     tree(root, view, None, start.layers)
 }
 
-fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> Started {
+fn tree(root: Pid, view: TreeView, lifeline: Option<PipeWriter>, layers: Layers) -> StartResult {
     match process::pidfd(root) {
         Ok(root_end) => Ok(Tree {
             root,
@@ -285,7 +289,7 @@ fn watch(
         if let Some(report) = watchdog.measure(&tree.view) {
             return Some(report);
         }
-        if matches!(tree.view, View::Descendants { .. }) {
+        if matches!(tree.view, TreeView::Descendants { .. }) {
             tree.reap_strays();
         }
         next_look = Instant::now() + watchdog.pause();
@@ -297,8 +301,8 @@ impl Tree {
     fn terminate(&self) {
         match &self.view {
             // Pid 1 forwards it.
-            View::Own(_) => drop(kill(self.root, Signal::SIGTERM)),
-            View::Descendants { .. } => self.signal_each(Signal::SIGTERM),
+            TreeView::Own(_) => drop(kill(self.root, Signal::SIGTERM)),
+            TreeView::Descendants { .. } => self.signal_each(Signal::SIGTERM),
         }
     }
 
@@ -320,7 +324,7 @@ impl Tree {
 
     /// Kills the remaining processes and waits until they are gone.
     fn end(&self, up: &UnixStream) {
-        if let View::Own(_) = self.view {
+        if let TreeView::Own(_) = self.view {
             process::kill(&self.root_end);
             // When this returns the kernel has ended the whole namespace.
             let _ = waitpid(self.root, None);

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 const FILE_BYTES: usize = 4096;
 
 /// Where to find the processes of the tree.
-pub(super) enum View {
+pub(super) enum TreeView {
     /// All processes in the `/proc` of the sandbox's pid namespace.
     Own(PathBuf),
     /// All descendants of the supervisor in the machine's `/proc`.
@@ -30,11 +30,11 @@ pub(super) struct Process {
     stat: String,
 }
 
-impl View {
+impl TreeView {
     pub(super) fn proc(&self) -> &Path {
         match self {
-            View::Own(proc) => proc,
-            View::Descendants { .. } => Path::new("/proc"),
+            TreeView::Own(proc) => proc,
+            TreeView::Descendants { .. } => Path::new("/proc"),
         }
     }
 
@@ -42,8 +42,8 @@ impl View {
     pub(super) fn pids(&self) -> Vec<i32> {
         match self {
             // Pid 1 is the sandbox's own.
-            View::Own(proc) => numbers(proc).into_iter().filter(|pid| *pid != 1).collect(),
-            View::Descendants { supervisor, .. } => descendants(supervisor.as_raw()),
+            TreeView::Own(proc) => numbers(proc).into_iter().filter(|pid| *pid != 1).collect(),
+            TreeView::Descendants { supervisor, .. } => descendants(supervisor.as_raw()),
         }
     }
 
@@ -56,8 +56,8 @@ impl View {
     /// The CPU time in clock ticks of processes that the root of the tree has reaped.
     pub(super) fn reaped_ticks(&self) -> u64 {
         let root = match self {
-            View::Own(_) => 1,
-            View::Descendants { supervisor, .. } => supervisor.as_raw(),
+            TreeView::Own(_) => 1,
+            TreeView::Descendants { supervisor, .. } => supervisor.as_raw(),
         };
         let stat = read(&self.proc().join(root.to_string()), "stat");
         stat.map_or(0, |stat| numbers_of(&stat, 13, 2))
@@ -67,8 +67,8 @@ impl View {
     pub(super) fn is_stopped(&self, processes: &[Process]) -> bool {
         let main = match self {
             // The first child of pid 1 has the lowest pid.
-            View::Own(_) => processes.iter().min_by_key(|process| process.pid),
-            View::Descendants { skill, .. } => processes
+            TreeView::Own(_) => processes.iter().min_by_key(|process| process.pid),
+            TreeView::Descendants { skill, .. } => processes
                 .iter()
                 .find(|process| process.pid == skill.as_raw()),
         };

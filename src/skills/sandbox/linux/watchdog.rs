@@ -8,7 +8,7 @@ use super::descriptors::Buffers;
 use super::disk::DiskQuota;
 use super::excess::{Excess, killed};
 use super::policy::{Bounds, KillReason, Policy, Report};
-use super::tree::{Process, View};
+use super::tree::{Process, TreeView};
 use crate::clock::{Clock, SystemClock};
 use crate::limits::{
     SANDBOX_NEAR_PERCENT, SANDBOX_STOPPED_SECONDS_MAX, SANDBOX_UNREADABLE_MEASUREMENTS_MAX,
@@ -53,7 +53,7 @@ impl<'a> Watchdog<'a> {
     }
 
     /// Measures the tree once; gives the report where it has to be killed.
-    pub(super) fn measure(&mut self, view: &View) -> Option<Report> {
+    pub(super) fn measure(&mut self, view: &TreeView) -> Option<Report> {
         let now = Instant::now();
         let elapsed = now.duration_since(self.measured);
         self.measured = now;
