@@ -276,7 +276,6 @@ async fn search(store: &PostgresStore, query: &str, vector: Option<&[f32]>) {
         filter: Filter::within(&Reach::Everything, Vec::new(), Timestamp(2)),
         words: text::query_words(query),
         vector: vector.map(<[f32]>::to_vec),
-        threshold: -1.0,
         limit: LIMIT,
     };
     store.candidates(MODEL, query).await.expect("found");

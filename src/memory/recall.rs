@@ -44,6 +44,7 @@ pub(crate) use explain::{Why, explain};
 pub(crate) use question::Question;
 
 use crate::embed::NoteWeights;
+use crate::limits;
 use crate::store::memory::{Candidate, Candidates, Hit, MemoryId, Surroundings};
 use crate::text::features::QuestionMark;
 
@@ -75,6 +76,11 @@ const AFTER_SHARE: f32 = 0.75;
 /// The power that scaled scores are raised to: above 1, the best of a side stand
 /// out more.
 const SHARPNESS: f32 = 1.4;
+/// The same for cosines in a conversation, whose turns are short and much alike.
+const TALK_COSINE_SHARPNESS: f32 = 1.1;
+/// A turn's keyword score is multiplied by the share of the question that its words
+/// cover, to this power.
+const TALK_SHARE_POWER: f32 = 0.2;
 /// A turn of a speaker other than the one the question names.
 const OTHER_SPEAKER: f32 = 0.6;
 /// A turn that asks answers nothing.
@@ -101,12 +107,40 @@ pub(crate) struct Ranked {
     pub(crate) score: f32,
 }
 
-/// All candidates in one list, best first; equal scores in the order of their ids, so
-/// that the same question has the same answer.
-pub(crate) fn rank(question: &Question, candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
+/// The candidates in one list, best first; equal scores in the order of their ids, so
+/// that the same question has the same answer. Those that only a cosine below `threshold`
+/// found are left out: the others' cosines are scaled by them, no more.
+pub(crate) fn rank(
+    question: &Question,
+    candidates: &Candidates,
+    weights: Weights,
+    threshold: f32,
+) -> Vec<Ranked> {
     let ranking = Ranking::new(question, candidates, weights);
-    let scores = ranking.scored.iter();
-    sorted(scores.map(|scored| (scored.memory.id, ranking.score(scored, |_, _| {}))))
+    let is_found = found(candidates, threshold);
+    let scored = ranking.scored.iter();
+    let scored = scored.filter(|scored| is_found(scored.memory));
+    sorted(scored.map(|scored| (scored.memory.id, ranking.score(scored, |_, _| {}))))
+}
+
+/// Whether a word found a memory, or a cosine of at least `threshold`, or, in a
+/// conversation, one of these stands beside it.
+fn found(candidates: &Candidates, threshold: f32) -> impl Fn(&Candidate) -> bool {
+    let near = { &candidates.semantic }.iter();
+    let near = near.filter(move |hit| hit.score >= threshold);
+    let mut ids: BTreeSet<MemoryId> = BTreeSet::new();
+    let mut places: BTreeSet<(u32, i64)> = BTreeSet::new();
+    for hit in candidates.keyword.iter().chain(near) {
+        ids.insert(hit.id);
+        places.insert((hit.thread, hit.position));
+    }
+    move |memory| {
+        let reach = limits::CANDIDATE_NEIGHBOURS_MAX;
+        let (first, last) = (memory.position - reach, memory.position + reach);
+        let mut beside = places.range((memory.thread, first)..=(memory.thread, last));
+        let is_turn = memory.surroundings.questions > 0.0;
+        ids.contains(&memory.id) || is_turn && beside.next().is_some()
+    }
 }
 
 /// Candidates with what decides between them.
@@ -137,17 +171,20 @@ impl<'a> Ranking<'a> {
         };
         let score = |memory: &'a Candidate| {
             let side = |scores: &HashMap<MemoryId, f32>| scores.get(&memory.id).copied();
-            let keyword = weights.keyword * side(&keyword).unwrap_or(0.0);
-            let semantic = weights.semantic * side(&semantic).unwrap_or(0.0);
+            let keyword = side(&keyword).unwrap_or(0.0).powf(SHARPNESS);
+            let semantic = side(&semantic).unwrap_or(0.0);
             let share = covered_share(memory.words, &candidates.idf);
             let talk = talk(&memory.surroundings);
-            let covered = share.powf(weights.notes.share_power);
-            let note = note_keyword * keyword * covered + note_semantic * semantic;
+            let note =
+                weights.keyword * note_keyword * keyword * share.powf(weights.notes.share_power)
+                    + weights.semantic * note_semantic * semantic.powf(SHARPNESS);
+            let turn = weights.keyword * keyword * share.powf(TALK_SHARE_POWER)
+                + weights.semantic * semantic.powf(TALK_COSINE_SHARPNESS);
             Scored {
                 memory,
                 share,
                 talk,
-                own: talk * (keyword + semantic) + (1.0 - talk) * note,
+                own: talk * turn + (1.0 - talk) * note,
             }
         };
         let scored: Vec<Scored<'a>> = candidates.pool.iter().map(score).collect();
@@ -230,7 +267,7 @@ pub(crate) fn fuse(keyword: &[Hit], semantic: &[Hit], weights: Weights) -> Vec<R
     let mut own: HashMap<MemoryId, f32> = HashMap::new();
     for (hits, weight) in [(keyword, weights.keyword), (semantic, weights.semantic)] {
         for (id, scaled) in scaled_by_id(hits) {
-            *own.entry(id).or_insert(0.0) += weight * scaled;
+            *own.entry(id).or_insert(0.0) += weight * scaled.powf(SHARPNESS);
         }
     }
     sorted(own.into_iter())
@@ -290,7 +327,7 @@ fn covered_share(words: u128, idf: &[f32]) -> f32 {
     if all > 0.0 { found / all } else { 0.0 }
 }
 
-/// Scores moved to 0..1 and sharpened: the best of the side has 1, the least 0.
+/// Scores moved to 0..1: the best of the side has 1, the least 0.
 fn scaled_by_id(hits: &[Hit]) -> HashMap<MemoryId, f32> {
     let scores = || hits.iter().map(|hit| hit.score);
     let least = scores().fold(f32::INFINITY, f32::min);
@@ -298,7 +335,7 @@ fn scaled_by_id(hits: &[Hit]) -> HashMap<MemoryId, f32> {
     let span = most - least;
     let scaled = |score: f32| {
         if span > 0.0 {
-            ((score - least) / span).powf(SHARPNESS)
+            (score - least) / span
         } else {
             1.0
         }

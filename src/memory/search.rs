@@ -142,7 +142,6 @@ impl Memories {
             filter: search.filter.clone(),
             words,
             vector,
-            threshold,
             limit: limits::CANDIDATES_DEFAULT
                 .max(wanted.saturating_add(1))
                 .min(limits::CANDIDATES_MAX),
@@ -150,7 +149,7 @@ impl Memories {
         let model = self.model();
         let mut candidates = self.store.candidates(model, query.clone()).await?;
         self.date_by_saying(&mut candidates.pool);
-        let ranked = recall::rank(&question, &candidates, self.settings.weights);
+        let ranked = recall::rank(&question, &candidates, self.settings.weights, threshold);
         let mut found: Vec<(MemoryId, Option<f32>)> = ranked
             .into_iter()
             .map(|ranked| (ranked.id, Some(ranked.score)))

@@ -352,8 +352,6 @@ pub struct CandidateQuery {
     pub words: Vec<QueryWord>,
     /// The query's vector; `None`: the semantic side is not asked.
     pub vector: Option<Vec<f32>>,
-    /// The least cosine on the semantic side.
-    pub threshold: f32,
     /// For each of the two sides.
     pub limit: usize,
 }

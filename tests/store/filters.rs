@@ -174,7 +174,6 @@ pub(crate) async fn filters_agree_with_a_plain_model<R: Room>() {
             filter: filter.clone(),
             words: text::query_words(word),
             vector: Some(vector(word)),
-            threshold: -1.0,
             limit: 1_000,
         };
         let found = store.candidates(MODEL, query).await.expect("found");

@@ -148,7 +148,6 @@ async fn both_rooms_find_the_same() {
             },
             words: text::query_words(&asked),
             vector: (!chance.one_in(3)).then(|| vector(&asked)),
-            threshold: -1.0,
             // SQLite's shortlist then has every vector.
             limit: 110,
         };
@@ -217,7 +216,6 @@ async fn a_large_project_is_searched_by_an_index() {
             },
             words: Vec::new(),
             vector: Some(probe),
-            threshold: -1.0,
             limit: 10,
         };
         let found = store.candidates(MODEL, query).await.expect("found");

@@ -70,7 +70,6 @@ pub(crate) async fn every_read_ends_at_reach<R: Room>() {
                 filter: filter.clone(),
                 words: text::query_words("launch"),
                 vector: Some(vector(SECRET)),
-                threshold: -1.0,
                 limit: 10,
             };
             let found = store.candidates(MODEL, query).await.expect("found");

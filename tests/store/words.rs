@@ -121,7 +121,6 @@ pub(crate) async fn spellings_find_each_other<R: Room>() {
             filter: Filter::within(&Reach::Everything, vec![project], at(1)),
             words: text::query_words(query),
             vector: None,
-            threshold: 0.0,
             limit: 10,
         };
         let found = store.candidates(MODEL, asked).await.expect("found");
@@ -154,7 +153,6 @@ async fn upgrade_of_a_database_makes_its_keyword_index_anew() {
         filter: Filter::within(&Reach::Everything, Vec::new(), at(1)),
         words: text::query_words("strasse"),
         vector: None,
-        threshold: 0.0,
         limit: 10,
     };
     let found = room.open().candidates(MODEL, asked).await.expect("found");

@@ -50,11 +50,12 @@ fn texts(texts: &[&str], is_talk: bool) -> Candidates {
 }
 
 fn first(question: &str, candidates: &Candidates) -> MemoryId {
-    rank(&Question::of(question), candidates, Weights::default())[0].id
+    let question = Question::of(question);
+    rank(&question, candidates, Weights::default(), 0.0)[0].id
 }
 
 fn ids(candidates: &Candidates, weights: Weights) -> Vec<MemoryId> {
-    let ranked = rank(&Question::default(), candidates, weights);
+    let ranked = rank(&Question::default(), candidates, weights, 0.0);
     assert!(ranked.is_sorted_by(|a, b| a.score >= b.score));
     ranked.into_iter().map(|ranked| ranked.id).collect()
 }
@@ -80,6 +81,31 @@ fn both_sides_count_by_their_weights() {
 }
 
 #[test]
+fn memories_too_far_in_meaning_only_scale_the_others() {
+    let semantic = vec![hit(1, 0.5, 0, 1), hit(2, 0.4, 0, 9), hit(3, 0.1, 0, 2)];
+    let ranked = |all: &Candidates, threshold| {
+        let ranked = rank(&Question::default(), all, Weights::default(), threshold);
+        ranked
+            .into_iter()
+            .map(|ranked| (ranked.id, ranked.score))
+            .collect::<Vec<_>>()
+    };
+    let mut all = candidates(vec![], semantic, false);
+    let scores = ranked(&all, 0.0);
+    assert_eq!(scores.len(), 3);
+    assert_eq!(ranked(&all, 0.3), scores[..2]);
+    // A word of the query is enough, and so is a neighbour in a conversation.
+    all.keyword = vec![hit(3, 1.0, 0, 2)];
+    assert_eq!(ranked(&all, 0.3).len(), 3);
+    all.keyword.clear();
+    for candidate in &mut all.pool {
+        candidate.surroundings.questions = 0.1;
+    }
+    assert_eq!(ranked(&all, 0.3).len(), 3);
+    assert_eq!(ranked(&all, 0.6), []);
+}
+
+#[test]
 fn preceding_neighbour_in_a_conversation_raises_rank_most() {
     // All but the first score nothing of their own.
     let keyword = vec![
@@ -100,7 +126,7 @@ fn preceding_neighbour_in_a_conversation_raises_rank_most() {
         [10, 1, 2, 3, 4, 5, 6, 7],
         "notes gain nothing from neighbours, so their ids decide"
     );
-    let scores = rank(&Question::default(), &notes, Weights::default());
+    let scores = rank(&Question::default(), &notes, Weights::default(), 0.0);
     assert!(scores[1..].iter().all(|ranked| ranked.score == 0.0));
 }
 
@@ -183,7 +209,7 @@ fn older_version_at_the_same_position_counts_once() {
         hit(5, 0.0, 1, 2),
     ];
     let all = candidates(keyword, vec![], true);
-    let ranked = rank(&Question::default(), &all, Weights::default());
+    let ranked = rank(&Question::default(), &all, Weights::default(), 0.0);
     let score = |id| ranked.iter().find(|r| r.id == id).map(|r| r.score);
     assert_eq!(score(3), score(5));
 }

@@ -6,8 +6,6 @@ use crate::memory::Memories;
 use crate::store::memory::{CandidateQuery, Category, Filter, Memory};
 use crate::text;
 
-use super::NO_THRESHOLD;
-
 impl Memories {
     /// Explains an empty result: how many memories each filter alone matches, and the
     /// memory nearest to the query without filters.
@@ -69,7 +67,6 @@ impl Memories {
     ) -> Result<Option<Memory>, Failure> {
         let query = CandidateQuery {
             filter: open.clone(),
-            threshold: NO_THRESHOLD,
             limit: 1,
             ..query
         };

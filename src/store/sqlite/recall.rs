@@ -200,7 +200,7 @@ fn by_vector(
         among,
     }];
     let take = |row: &Row<'_>, cosine| threads.hit(row, cosine);
-    let found = nearest(file, &space, &wanted, query.threshold, query.limit, take)?;
+    let found = nearest(file, &space, &wanted, f32::MIN, query.limit, take)?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 

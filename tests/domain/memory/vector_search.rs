@@ -158,7 +158,6 @@ impl World {
             filter: filter.clone(),
             words: Vec::new(),
             vector: Some(query.to_vec()),
-            threshold: -1.0,
             limit,
         };
         let found = self.store.candidates(MODEL, query);

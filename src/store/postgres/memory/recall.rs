@@ -29,7 +29,7 @@ pub(super) async fn candidates(
             let wanted = NearestQuery {
                 vectors: std::slice::from_ref(vector),
                 filter: &query.filter,
-                threshold: query.threshold,
+                threshold: f32::MIN,
                 limit: query.limit,
             };
             let found = nearest::nearest(tx, model, &wanted).await?.into_iter();
