@@ -27,7 +27,7 @@ use mimo::memory::rules::remember::remember;
 use mimo::secret::Secret;
 use mimo::store::RetentionStore;
 use mimo::store::memory::{
-    CandidateQuery, Filter, Given, IndexedText, MemoryFields, MemoryStore, NewMemory,
+    CandidateQuery, ExplicitFields, Filter, IndexedText, MemoryFields, MemoryStore, NewMemory,
 };
 use mimo::store::postgres::{PostgresSettings, PostgresStore};
 use mimo::text;
@@ -290,7 +290,7 @@ fn memory(content: &str, vector: Vec<f32>, nth: usize) -> NewMemory {
             vectors: vec![vector],
             content: content.to_owned(),
         },
-        given: Given::default(),
+        explicit: ExplicitFields::default(),
         supersedes: None,
     }
 }

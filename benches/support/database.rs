@@ -8,7 +8,7 @@ use std::process::Command;
 use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::memory::rules::remember::remember;
-use mimo::store::memory::{Given, IndexedText, MemoryFields, NewMemory};
+use mimo::store::memory::{ExplicitFields, IndexedText, MemoryFields, NewMemory};
 use mimo::store::sqlite::SqliteStore;
 use mimo::text;
 use rusqlite::Connection;
@@ -45,7 +45,7 @@ pub fn add(path: &Path, model: &str, range: Range<usize>, fields: fn(usize) -> M
                     vectors: vec![unit(vector.collect())],
                     content,
                 },
-                given: Given::default(),
+                explicit: ExplicitFields::default(),
                 supersedes: None,
             }
         });

@@ -53,7 +53,7 @@ impl Memories {
             .zip(texts)
             .map(|(draft, text)| NewMemory {
                 fields: draft.fields,
-                given: draft.given,
+                explicit: draft.explicit,
                 text,
                 supersedes: draft.supersedes,
             })

@@ -148,10 +148,10 @@ pub struct IndexedText {
     pub vectors: Vec<Vec<f32>>,
 }
 
-/// Which fields were given rather than defaults: a merge applies those, and
+/// Which fields the caller named; the others are defaults. A merge applies those, and
 /// never lets a default replace what is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct ExplicitFields {
     pub project: bool,
     pub category: bool,
     pub importance: bool,
@@ -163,7 +163,7 @@ pub struct Given {
 #[derive(Clone, Debug)]
 pub struct NewMemory<Text = IndexedText> {
     pub fields: MemoryFields,
-    pub given: Given,
+    pub explicit: ExplicitFields,
     /// Not blank, within its bound.
     pub text: Text,
     /// Retires this memory and keeps it as the older version.

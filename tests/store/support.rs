@@ -9,7 +9,7 @@ use mimo::memory::RememberOutcome;
 use mimo::memory::rules::edit::{Edit, MemoryChange, edit};
 use mimo::memory::rules::remember::remember;
 use mimo::store::memory::{
-    EditRecord, Given, IndexedText, Memory, MemoryFields, MemoryId, NewMemory,
+    EditRecord, ExplicitFields, IndexedText, Memory, MemoryFields, MemoryId, NewMemory,
 };
 use mimo::store::{ProjectSet, Store, StoreError};
 use mimo::text;
@@ -79,7 +79,7 @@ pub(crate) fn fields(project: &str) -> MemoryFields {
 pub(crate) fn new(project: &str, content: &str) -> NewMemory {
     NewMemory {
         fields: fields(project),
-        given: Given::default(),
+        explicit: ExplicitFields::default(),
         text: indexed(content),
         supersedes: None,
     }

@@ -50,7 +50,7 @@ pub async fn remember(
 /// supersedes; `false` if none moved.
 fn move_to_replaced_project(set: &WorkingSet, batch: &mut [NewMemory]) -> bool {
     let mut moved = false;
-    for new in batch.iter_mut().filter(|new| !new.given.project) {
+    for new in batch.iter_mut().filter(|new| !new.explicit.project) {
         let old = new.supersedes.and_then(|old| set.get(old).ok());
         if let Some(old) = old.filter(|old| old.fields.project != new.fields.project) {
             new.fields.project.clone_from(&old.fields.project);
@@ -226,7 +226,7 @@ fn merge(
     let mut memory = set.get(id)?.clone();
     let NewMemory {
         fields,
-        given,
+        explicit,
         text,
         ..
     } = new;
@@ -241,16 +241,16 @@ fn merge(
     memory.supersedes = memory.supersedes.or(supersedes);
     memory.fields.tags.extend(fields.tags);
     memory.fields.topic_key = memory.fields.topic_key.or(fields.topic_key);
-    if given.category {
+    if explicit.category {
         memory.fields.category = fields.category;
     }
-    if given.importance {
+    if explicit.importance {
         memory.fields.importance = fields.importance;
     }
     // Said again without an end, it holds without an end.
     memory.fields.valid_until = fields.valid_until;
     memory.fields.said_at = fields.said_at.or(memory.fields.said_at);
-    if given.thread && fields.thread != memory.fields.thread {
+    if explicit.thread && fields.thread != memory.fields.thread {
         memory.position = set.next_position(&fields.thread);
         memory.fields.thread = fields.thread;
     }

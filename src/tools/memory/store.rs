@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::{Edge, Here, SpanDirection, within_years};
 use crate::memory::{Draft, Memories, Remembered};
-use crate::store::memory::{Category, Given, MemoryFields, MemoryId};
+use crate::store::memory::{Category, ExplicitFields, MemoryFields, MemoryId};
 use crate::tools::arguments::{ArgumentReader, moment};
 use crate::tools::schema::shape;
 use crate::tools::scope::one_project;
@@ -177,7 +177,7 @@ fn draft(
     let is_given = |key: &str| from(key).value(key).is_some();
     Ok(Draft {
         fields,
-        given: Given {
+        explicit: ExplicitFields {
             project: is_given("project"),
             category: is_given("category"),
             importance: is_given("importance"),

@@ -6,8 +6,8 @@ use mimo::caller::Reach;
 use mimo::memory::rules::remember::remember;
 use mimo::store::RetentionStore;
 use mimo::store::memory::{
-    CandidateQuery, Category, Filter, Given, IndexedText, MemoryFields, MemoryId, MemoryStore,
-    NewMemory,
+    CandidateQuery, Category, ExplicitFields, Filter, IndexedText, MemoryFields, MemoryId,
+    MemoryStore, NewMemory,
 };
 use mimo::store::retention::ArchiveReason;
 use mimo::store::sqlite::SqliteStore;
@@ -135,7 +135,7 @@ impl World {
                     words: format!("memory {nth}"),
                     vectors: vectors.clone(),
                 },
-                given: Given::default(),
+                explicit: ExplicitFields::default(),
                 supersedes: None,
             }
         });
