@@ -105,7 +105,7 @@ pub(super) fn date(
     let is_part = |word: &&str| {
         let word = word.trim_end_matches(',');
         dates::month(word).is_some()
-            || word.starts_with(|c: char| c.is_ascii_digit())
+            || word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('-')
             || matches!(word, "the" | "of" | "last")
     };
     // A month that could be another word is one behind "in".

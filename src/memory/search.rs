@@ -23,7 +23,7 @@ const NEARLY_BEST: f32 = 0.6;
 const NEARLY_NEAREST: f32 = 0.75;
 /// The share of the best score below which a memory is shown only if more are asked for.
 /// Measured in `tests/recall`.
-const SHOWN_SCORE_SHARE: f32 = 0.3;
+const SHOWN_SCORE_SHARE: f32 = 0.4;
 /// Below every cosine.
 const NO_THRESHOLD: f32 = -1.0;
 
