@@ -185,8 +185,9 @@ async fn by_keyword(
         true => "count(*)",
         false => "count(DISTINCT memory)",
     };
-    // Each OFFSET keeps the order of the work: the best memories are looked up first, and
-    // no more of them than it takes to find enough that pass the filter.
+    // Each OFFSET keeps the order of the work: the best memories are looked up first, by
+    // their ids (without statistics, the server would read all memories of a project for
+    // each), and no more of them than it takes to find enough that pass the filter.
     let sql = format!(
         "WITH p AS MATERIALIZED ({matches}), \
          i AS (SELECT phrase, greatest(ln(greatest({documents}::float8 - count(*) + 0.5, 1e-300) \
@@ -196,8 +197,9 @@ async fn by_keyword(
          FROM p JOIN i USING (phrase) GROUP BY p.memory) \
          (SELECT s.memory, s.score, m.thread, m.position \
          FROM (SELECT memory, score FROM s ORDER BY score DESC, memory OFFSET 0) s, \
-         LATERAL (SELECT m.thread, m.position FROM memory m \
-         WHERE m.id = s.memory AND {passes} OFFSET 0) m \
+         LATERAL (SELECT m.thread, m.position \
+         FROM (SELECT * FROM memory WHERE id = s.memory OFFSET 0) m \
+         WHERE {passes} OFFSET 0) m \
          ORDER BY s.score DESC, s.memory LIMIT {limit}) \
          UNION ALL SELECT {counted}, NULL, NULL, asked FROM p GROUP BY asked",
         passes = values.passing(&query.filter)
