@@ -103,7 +103,7 @@ fn notes_and_chats_are_found_as_well_as_measured() {
 /// Set, mode, right first, recall at 10.
 const FLOORS: [(&str, &str, f64, f64); 2] = [
     ("notes, English", "hybrid", 0.78, 0.94),
-    ("notes, others", "hybrid", 0.52, 0.84),
+    ("notes, others", "hybrid", 0.58, 0.84),
 ];
 
 fn score(set: &Set, table: &mut BTreeMap<(String, &'static str), Figures>) {
