@@ -181,18 +181,18 @@ pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
 /// Whether the words that two names do not share are alike, where each has some: project
 /// alpha is not a misspelling of project beta, however much they have in common.
 fn are_other_words_alike(one: &str, other: &str) -> bool {
-    let without = |words: &str, shared: &str| -> Vec<String> {
-        let is_shared = |word: &&str| shared.split(' ').any(|shared| shared == *word);
-        let words = words.split(' ').filter(|word| !is_shared(word));
-        words.map(str::to_owned).collect()
-    };
-    let (ours, theirs) = (without(one, other), without(other, one));
+    let (ours, theirs) = (words_without(one, other), words_without(other, one));
     let is_alike = |one: &str, other: &str| strsim::jaro_winkler(one, other) >= WORD_LIKENESS;
     match (ours.len(), theirs.len()) {
         (0, _) | (_, 0) => true,
         (one, other) if one == other => ours.iter().zip(&theirs).all(|(a, b)| is_alike(a, b)),
         _ => is_alike(&ours.concat(), &theirs.concat()),
     }
+}
+
+fn words_without<'a>(words: &'a str, others: &str) -> Vec<&'a str> {
+    let is_other = |word: &&str| others.split(' ').any(|other| other == *word);
+    words.split(' ').filter(|word| !is_other(word)).collect()
 }
 
 /// Whether an entity has this type, where one is given.

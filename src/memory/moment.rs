@@ -81,8 +81,10 @@ pub(crate) fn read(
 
 /// Seconds or milliseconds since 1970 of this century: the number of digits tells which.
 fn unix_time(text: &str) -> Option<Timestamp> {
-    let count: i64 = text.trim().parse().ok()?;
-    match text.trim().len() {
+    let digits = text.trim();
+    let digits = Some(digits).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let count: i64 = digits.parse().ok()?;
+    match digits.len() {
         10 => Some(Timestamp(0).plus_seconds(count)),
         13 => Some(Timestamp(count * 1_000)),
         _ => None,
@@ -101,17 +103,15 @@ pub(super) fn date(
         ["in" | "on", rest @ ..] => rest,
         _ => words,
     };
-    // They must be the date and nothing else.
-    let is_part = |word: &&str| {
-        let word = word.trim_end_matches(',');
-        dates::month(word).is_some()
-            || word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('-')
-            || matches!(word, "the" | "of" | "last")
-    };
+    let is_filler = |word: &&str| matches!(*word, "the" | "of" | "last");
+    let parts = words.iter().filter(|word| !is_filler(word)).count();
     // A month that could be another word is one behind "in".
-    let named = Some(words).filter(|words| words.iter().all(is_part));
-    let named = dates::named(&format!("in {}", named?.join(" ")))?;
+    let named = dates::named(&format!("in {}", words.join(" ")))?;
     let month = named.month?;
+    // The words must be the date and nothing else.
+    if parts != 1 + usize::from(named.day.is_some()) + usize::from(named.year.is_some()) {
+        return None;
+    }
     let length = match named.day {
         Some(_) => Length::Days(1),
         None => Length::Months(1),
