@@ -128,6 +128,14 @@ fn calls(query: &str) -> Vec<(&'static str, Option<(&'static str, Value)>)> {
             list(json!({"category": "action"})),
         ),
         ("list: tag, .1 %", list(json!({"tags": ["rare"]}))),
+        (
+            "list: tag, 5,000, all old",
+            list(json!({"tags": ["early"]})),
+        ),
+        (
+            "list: two tags that few share",
+            list(json!({"tags": ["early", "half"], "project": "work"})),
+        ),
         ("list: project, 30 %", list(json!({"project": "work"}))),
         ("status", Some(("mimo_status", json!({})))),
         ("sqlite-vec by hand", None),

@@ -10,6 +10,8 @@ use crate::database;
 
 /// The memories before this number are the only ones of the category `action`.
 const OLD: usize = 500;
+/// So many, the oldest, have the tag `early`.
+const EARLY: usize = 5_000;
 
 /// Adds the memories of these numbers to the database at `path`.
 pub fn add(path: &Path, model: &str, range: Range<usize>) {
@@ -25,6 +27,7 @@ fn fields(nth: usize) -> MemoryFields {
         _ => Category::Fact,
     };
     let tags = [
+        ("early", nth < EARLY),
         ("half", nth.is_multiple_of(2)),
         ("twentieth", nth % 20 == 3),
         ("rare", nth % 1_000 == 9),

@@ -47,9 +47,10 @@ pub(crate) const NEAREST_COMPARED_MAX: usize = 4_096;
 /// equal at n² = 4,000 N.
 pub(crate) const PREFILTER_FACTOR: usize = 4_000;
 
-/// A listing sorts at most this many memories of a tag, a thread or a project by age;
-/// beyond it, memories are read in the order of age until enough pass.
-pub(crate) const LISTING_SORTED_MAX: usize = 1_000;
+/// Where several indexes lead to a listing, it reads the one that leads to the fewest. It
+/// counts what each leads to up to the first of these, and where all lead to more, to the
+/// next: an entry is counted in a fiftieth of the time that reading its memory takes.
+pub(crate) const LISTING_COUNTED_MAX: [usize; 2] = [1_000, 100_000];
 
 /// Vectors without a code; beyond it the next write codes them.
 pub(crate) const VECTORS_UNCODED_MAX: i64 = 256;

@@ -320,6 +320,14 @@ impl Filter {
         }
     }
 
+    /// The states of the memories that may pass.
+    pub(in crate::store) fn states(&self) -> &'static [MemoryState] {
+        match self.as_of.is_some() || self.include_superseded {
+            true => &[MemoryState::Active, MemoryState::Superseded],
+            false => &[MemoryState::Active],
+        }
+    }
+
     /// Whether it names which memories are wanted, rather than only where and when
     /// they hold.
     pub(crate) fn is_narrow(&self) -> bool {

@@ -13,6 +13,7 @@ pub mod graph;
 pub(crate) mod integrity;
 pub mod inventory;
 pub mod keys;
+mod listing;
 pub mod memory;
 pub mod names;
 pub mod nodes;

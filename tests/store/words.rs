@@ -131,8 +131,13 @@ pub(crate) async fn spellings_find_each_other<R: Room>() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// As the schema before this one had it, for a text that one spelling changes.
+/// As schema 5 had it, for a text that one spelling changes.
 const SCHEMA_5: &str = "UPDATE meta SET schema = 5;
+    DROP FUNCTION date_memory_tag, redate_memory_tags CASCADE;
+    DROP INDEX memory_by_category, memory_by_project, memory_by_thread_age, memory_by_age;
+    ALTER TABLE memory_tag DROP COLUMN state;
+    ALTER TABLE memory_tag DROP COLUMN time;
+    CREATE INDEX memory_by_tag ON memory_tag (tag, memory_id);
     ALTER TABLE memory DROP COLUMN said_at;
     ALTER TABLE memory_edit DROP COLUMN said_at;
     CREATE INDEX memory_by_age ON memory (created_at, id);

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_gateway.sql"),
     include_str!("migrations/0005_nodes.sql"),
     include_str!("migrations/0006_said_at.sql"),
+    include_str!("migrations/0007_listings.sql"),
 ];
 
 /// The schema whose keyword index has one spelling for words.

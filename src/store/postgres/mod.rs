@@ -66,7 +66,7 @@ impl PostgresStore {
     /// A transaction that sees one snapshot and changes nothing.
     async fn begin_read(&self) -> Result<Tx, StoreError> {
         let client = self.pools.reader(&self.connector).await?;
-        Tx::begin_read(client).await
+        Ok(Tx::to_read(client))
     }
 
     /// A transaction that begins by waiting for `locks`, which are in the order of
@@ -74,6 +74,6 @@ impl PostgresStore {
     async fn begin_write(&self, locks: &[Lock]) -> Result<Tx, StoreError> {
         let client = self.pools.writer(&self.connector).await?;
         let locks = locks::statements(locks, self.connector.schema_key());
-        Tx::begin_write(client, &locks, self.stored.clone()).await
+        Ok(Tx::to_write(client, &locks, self.stored.clone()))
     }
 }

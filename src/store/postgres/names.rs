@@ -161,9 +161,9 @@ async fn memories_by_name(
         .filter(|tag| folded(tag) == wanted)
         .collect();
     let sql = "SELECT m.id FROM unnest($1::text[]) WITH ORDINALITY w(tag, nth) CROSS JOIN LATERAL \
-               (SELECT memory_id FROM memory_tag t WHERE t.tag = w.tag \
-               ORDER BY memory_id DESC LIMIT $3) t JOIN memory m ON m.id = t.memory_id \
-               WHERE m.state = 'active' AND ($2::text[] IS NULL OR m.project = ANY($2)) \
+               (SELECT memory_id FROM memory_tag t WHERE t.tag = w.tag AND t.state = 'active' \
+               ORDER BY time DESC, memory_id DESC LIMIT $3) t JOIN memory m ON m.id = t.memory_id \
+               WHERE $2::text[] IS NULL OR m.project = ANY($2) \
                ORDER BY w.nth, m.id DESC";
     let most = limits::NAMES_MEMORIES_OF_TAG_MAX;
     let rows = tx.query(sql, &[&tags, &list(projects), &most]).await?;
@@ -284,10 +284,10 @@ async fn used(
     projects: &ProjectSet,
 ) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT w.tag, l.read, l.used FROM unnest($1::text[]) WITH ORDINALITY w(tag, nth) \
-               CROSS JOIN LATERAL (SELECT count(*) AS read, coalesce(bool_or(m.state = 'active' \
-               AND ($2::text[] IS NULL OR m.project = ANY($2))), false) AS used \
-               FROM (SELECT memory_id FROM memory_tag t WHERE t.tag = w.tag \
-               ORDER BY memory_id DESC LIMIT $3) t JOIN memory m ON m.id = t.memory_id) l \
+               CROSS JOIN LATERAL (SELECT count(*) AS read, \
+               coalesce(bool_or($2::text[] IS NULL OR m.project = ANY($2)), false) AS used \
+               FROM (SELECT memory_id FROM memory_tag t WHERE t.tag = w.tag AND t.state = 'active' \
+               ORDER BY time DESC, memory_id DESC LIMIT $3) t JOIN memory m ON m.id = t.memory_id) l \
                ORDER BY w.nth";
     let most = limits::NAMES_MEMORIES_OF_TAG_MAX;
     let mut kept = Vec::new();
@@ -355,7 +355,7 @@ async fn memories(
     let rows = match prefix.is_empty() {
         true => {
             let sql = format!(
-                "SELECT id, state = 'active', project FROM memory m \
+                "SELECT id, TRUE, project FROM memory m WHERE state = 'active' \
                  ORDER BY {WHEN} DESC, id DESC LIMIT $1"
             );
             tx.query(&sql, &[&asked]).await?

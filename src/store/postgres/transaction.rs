@@ -1,6 +1,7 @@
 //! One transaction on a connection of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -21,6 +22,8 @@ pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
 pub(super) struct Tx {
     /// `None` once it ended.
     client: Option<Leased>,
+    /// What begins it, until it is sent together with the first of its statements.
+    begin: Mutex<Option<String>>,
     /// A statement failed, after which the server answers a commit with a rollback.
     has_failed: AtomicBool,
     /// Who is notified of the commit.
@@ -28,53 +31,68 @@ pub(super) struct Tx {
 }
 
 impl Tx {
-    pub(crate) async fn begin_read(client: Leased) -> Result<Tx, StoreError> {
+    pub(crate) fn to_read(client: Leased) -> Tx {
         let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-        Tx::begin(client, sql, None).await
+        Tx::new(client, sql.to_owned(), None)
     }
 
     /// `locks` are statements that follow the first one.
-    pub(crate) async fn begin_write(
-        client: Leased,
-        locks: &str,
-        stored: watch::Sender<u64>,
-    ) -> Result<Tx, StoreError> {
+    pub(crate) fn to_write(client: Leased, locks: &str, stored: watch::Sender<u64>) -> Tx {
         let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED{locks}");
-        Tx::begin(client, &sql, Some(stored)).await
+        Tx::new(client, sql, Some(stored))
     }
 
-    async fn begin(
-        client: Leased,
-        sql: &str,
-        stored: Option<watch::Sender<u64>>,
-    ) -> Result<Tx, StoreError> {
-        // Made first, so that giving up while a lock is waited for rolls back too.
-        let tx = Tx {
+    fn new(client: Leased, begin: String, stored: Option<watch::Sender<u64>>) -> Tx {
+        Tx {
             client: Some(client),
+            begin: Mutex::new(Some(begin)),
             has_failed: AtomicBool::new(false),
             stored,
-        };
-        tx.batch(sql).await?;
-        Ok(tx)
+        }
     }
 
     /// Commits. Reads need it as well, because it shows that none of their statements
-    /// failed.
+    /// failed; nobody waits for the server to end them.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         if self.has_failed.load(Ordering::Relaxed) {
             return Err(StoreError::Abandoned);
         }
-        self.batch("COMMIT").await?;
-        self.client = None;
-        if let Some(stored) = &self.stored {
-            stored.send_modify(|count| *count += 1);
+        match self.stored.clone() {
+            Some(stored) => {
+                self.batch("COMMIT").await?;
+                self.client = None;
+                stored.send_modify(|count| *count += 1);
+            }
+            None => self.end("COMMIT"),
         }
         Ok(())
     }
 
     /// Statements without values, separated by semicolons.
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        let done = self.client()?.batch_execute(sql).await;
+        let client = self.client()?;
+        self.sent(client.batch_execute(sql)).await
+    }
+
+    /// The result of a statement, before which the transaction begins.
+    async fn sent<T>(
+        &self,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        let begin = self
+            .begin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let done = match begin {
+            None => statement.await,
+            // Both go to the server at once, in this order.
+            Some(begin) => {
+                let client = self.client()?;
+                let (begun, done) = tokio::join!(biased; client.batch_execute(&begin), statement);
+                begun.and(done)
+            }
+        };
         self.noted(done)
     }
 
@@ -85,8 +103,11 @@ impl Tx {
         params: &[Param<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
-        let prepared = self.noted(client.prepare_cached(sql).await)?;
-        self.noted(client.query(&prepared, params).await)
+        self.sent(async {
+            let prepared = client.prepare_cached(sql).await?;
+            client.query(&prepared, params).await
+        })
+        .await
     }
 
     /// The only row, if there is one.
@@ -104,15 +125,21 @@ impl Tx {
         params: &[Param<'_>],
     ) -> Result<Row, StoreError> {
         let client = self.client()?;
-        let prepared = self.noted(client.prepare_cached(sql).await)?;
-        self.noted(client.query_one(&prepared, params).await)
+        self.sent(async {
+            let prepared = client.prepare_cached(sql).await?;
+            client.query_one(&prepared, params).await
+        })
+        .await
     }
 
     /// How many rows the statement changed.
     pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         let client = self.client()?;
-        let prepared = self.noted(client.prepare_cached(sql).await)?;
-        self.noted(client.execute(&prepared, params).await)
+        self.sent(async {
+            let prepared = client.prepare_cached(sql).await?;
+            client.execute(&prepared, params).await
+        })
+        .await
     }
 
     /// The rows of a statement one after the other.
@@ -121,10 +148,12 @@ impl Tx {
         sql: &str,
     ) -> Result<impl Stream<Item = Result<Row, StoreError>> + use<'_>, StoreError> {
         let client = self.client()?;
-        let prepared = self.noted(client.prepare_cached(sql).await)?;
-        let none: [Param<'_>; 0] = [];
-        let rows = self.noted(client.query_raw(&prepared, none).await)?;
-        Ok(rows.map(|row| self.noted(row)))
+        let rows = self.sent(async {
+            let prepared = client.prepare_cached(sql).await?;
+            let none: [Param<'_>; 0] = [];
+            client.query_raw(&prepared, none).await
+        });
+        Ok(rows.await?.map(|row| self.noted(row)))
     }
 
     fn client(&self) -> Result<&Leased, StoreError> {
@@ -137,19 +166,22 @@ impl Tx {
             StoreError::from(error)
         })
     }
-}
 
-impl Drop for Tx {
-    /// The connection goes back to the others only once the server has rolled back.
-    fn drop(&mut self) {
+    /// Ends it by `sql` while nobody waits. The connection goes back to the others only
+    /// once the server has done so.
+    fn end(&mut self, sql: &'static str) {
         let Some(client) = self.client.take() else {
             return;
         };
+        let begin = self.begin.get_mut();
+        if begin.unwrap_or_else(PoisonError::into_inner).is_some() {
+            return;
+        }
         match Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(async move {
                     let most = Duration::from_secs(DATABASE_ROLLBACK_SECONDS_MAX);
-                    let done = timeout(most, client.batch_execute("ROLLBACK")).await;
+                    let done = timeout(most, client.batch_execute(sql)).await;
                     // The connection is dead, or a statement still runs on it.
                     if !matches!(done, Ok(Ok(()))) {
                         client.discard();
@@ -159,5 +191,11 @@ impl Drop for Tx {
             // Closing the connection rolls back too.
             Err(_) => client.discard(),
         }
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        self.end("ROLLBACK");
     }
 }

@@ -24,7 +24,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -40,6 +40,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0013_ranking.sql"),
     include_str!("migrations/0014_checksums.sql"),
     include_str!("migrations/0015_said_at.sql"),
+    include_str!("migrations/0016_listings.sql"),
 ];
 
 /// The current schema version (`PRAGMA user_version`).

@@ -64,6 +64,10 @@ pub(super) const WRONG_TRIPLE_COUNTS: &str =
     differences!("project", "triple_count", triple_counts!());
 /// Selects the labels that are counted wrongly.
 pub(super) const WRONG_LABEL_COUNTS: &str = differences!("label", "thread_label", label_counts!());
+/// Selects the memories whose tags have another state or time.
+pub(super) const WRONG_TAGS: &str = "SELECT DISTINCT t.memory_id FROM memory_tag t \
+     JOIN memory m ON m.id = t.memory_id \
+     WHERE t.state IS NOT m.state OR t.time IS NOT coalesce(m.said_at, m.created_at)";
 pub(super) const WRONG_ENTITY_COUNT: &str = "SELECT 'entities' \
      WHERE (SELECT count(*) FROM entity) IS NOT (SELECT entities FROM entity_count)";
 
@@ -75,7 +79,9 @@ pub(super) fn recount(file: &Connection) -> Result<(), StoreError> {
         triple_counts!(),
         "; DELETE FROM thread_label; INSERT INTO thread_label ",
         label_counts!(),
-        "; DELETE FROM entity_count; INSERT INTO entity_count SELECT count(*) FROM entity"
+        "; DELETE FROM entity_count; INSERT INTO entity_count SELECT count(*) FROM entity; \
+         UPDATE memory_tag SET (state, time) = \
+         (SELECT state, coalesce(said_at, created_at) FROM memory WHERE id = memory_id)"
     ))?;
     Ok(())
 }

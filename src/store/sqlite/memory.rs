@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::unit::{self, Begin, UnitOfWork};
 use super::{
-    SqliteStore, begin_write, bytes_on_disk, codes, export, inventory, names, prefilter, recall,
+    SqliteStore, begin_write, bytes_on_disk, codes, export, inventory, listing, names, recall,
     rows, write,
 };
 use crate::caller::Reach;
@@ -96,7 +96,7 @@ impl MemoryStore for SqliteStore {
     ) -> Stored<'_, Vec<Memory>> {
         measured(
             Op::Newest,
-            self.read(move |file| prefilter::newest(file, &filter, after, limit)),
+            self.read(move |file| listing::newest(file, &filter, after, limit)),
         )
     }
 
@@ -228,20 +228,28 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::limits;
     use crate::store::memory::Category;
     use crate::store::sqlite::connection::open_writer;
 
-    /// A listing reads the memories that it shows, whichever category is asked for.
+    /// A listing reads about as much whichever filter leads to it, however old what passes
+    /// is and however many others there are.
     #[test]
-    fn listing_a_category_is_led_by_its_age() {
+    fn listing_is_led_by_the_rarest_of_its_filters() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let mut file = open_writer(&folder.path().join("mimo.db")).expect("opened");
         file.execute_batch(
-            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 6000)
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 12000)
              INSERT INTO memory (id, project, category, importance, state, created_at,
                                  updated_at, position, text_key, thread, content)
              SELECT n, iif(n <= 3000, 'old', 'new'), iif(n <= 3000, 'action', 'fact'), 0.5,
-                    'active', n, n, n, CAST(printf('%032d', n) AS BLOB), 't', 'c' FROM n;",
+                    iif(n > 6000 AND n <= 11000, 'superseded', 'active'), n, n, n,
+                    CAST(printf('%032d', n) AS BLOB), iif(n <= 3000, 'early', 'late'), 'c'
+             FROM n;
+             INSERT INTO memory_tag (memory_id, tag)
+             SELECT id, iif(id <= 3000, 'first', 'then') FROM memory;
+             INSERT INTO memory_tag (memory_id, tag) SELECT id, 'all' FROM memory;
+             UPDATE memory SET state = 'superseded' WHERE id > 11000;",
         )
         .expect("filled");
         let steps = Arc::new(AtomicUsize::new(0));
@@ -251,29 +259,69 @@ mod tests {
             false
         };
         file.progress_handler(10, Some(count)).expect("counted");
-        let now = Timestamp(10_000);
-        let cost = |category, project: Option<&str>| {
-            let projects = project.map(str::to_owned).into_iter().collect();
-            let mut filter = Filter::within(&Reach::Everything, projects, now);
-            filter.category = category;
+        let everything = Filter::within(&Reach::Everything, Vec::new(), Timestamp(20_000));
+        let cost = |filter: &Filter| {
             steps.store(0, Ordering::Relaxed);
-            let found = prefilter::newest(&file, &filter, None, 20).expect("read");
-            (found.len(), steps.load(Ordering::Relaxed))
+            let found = listing::newest(&file, filter, None, 20).expect("read");
+            let ids: Vec<MemoryId> = found.iter().map(|memory| memory.id).collect();
+            (ids, steps.load(Ordering::Relaxed))
         };
-        let (found, plain) = cost(None, None);
-        assert_eq!(found, 20);
-        for category in [Category::Fact, Category::Action] {
-            let (found, steps) = cost(Some(category), None);
-            assert_eq!(found, 20);
-            assert!(steps <= 2 * plain, "{category:?}: {steps}, {plain} without");
+        let (found, plain) = cost(&everything);
+        assert_eq!(found, (5981..=6000).rev().collect::<Vec<_>>());
+        let of_project = |project: &str| Filter {
+            projects: vec![project.to_owned()],
+            ..everything.clone()
+        };
+        let of_category = |category| Filter {
+            category: Some(category),
+            ..everything.clone()
+        };
+        let of_tag = |tag: &str| Filter {
+            tags: vec![vec![tag.to_owned()]],
+            ..everything.clone()
+        };
+        let old: Vec<MemoryId> = (2981..=3000).rev().collect();
+        for (filter, ids) in [
+            (of_project("old"), &old),
+            (of_category(Category::Action), &old),
+            (of_tag("first"), &old),
+            (of_tag("all"), &found),
+            (
+                Filter {
+                    thread: Some("early".to_owned()),
+                    ..everything.clone()
+                },
+                &old,
+            ),
+            (
+                Filter {
+                    until: Some(Timestamp(3001)),
+                    ..everything.clone()
+                },
+                &old,
+            ),
+            (of_category(Category::Plan), &vec![]),
+            (
+                Filter {
+                    category: Some(Category::Action),
+                    ..of_project("new")
+                },
+                &vec![],
+            ),
+            (of_tag("unknown"), &vec![]),
+        ] {
+            let (found, steps) = cost(&filter);
+            assert_eq!(found, *ids, "{filter:?}");
+            assert!(steps <= 2 * plain, "{filter:?}: {steps}, {plain} without");
         }
-        for (category, project) in [(Category::Plan, None), (Category::Action, Some("new"))] {
-            let (found, steps) = cost(Some(category), project);
-            assert_eq!(found, 0);
-            assert!(
-                steps <= plain,
-                "{category:?} {project:?}: {steps}, {plain} without"
-            );
-        }
+        // Two that each lead to many are counted, in ten steps an entry at most.
+        let both = Filter {
+            projects: vec!["old".to_owned()],
+            ..of_tag("all")
+        };
+        let (found, counted) = cost(&both);
+        assert_eq!(found, old);
+        let entries = 2 * (limits::LISTING_COUNTED_MAX[0] + 1) + 6_000 + 3_000;
+        assert!(counted <= 2 * plain + entries, "{counted}");
     }
 }

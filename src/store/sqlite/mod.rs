@@ -16,6 +16,7 @@ mod graph;
 mod inline;
 mod inventory;
 mod keys;
+mod listing;
 mod lock_wait;
 mod mark;
 mod memory;

@@ -98,10 +98,10 @@ pub(super) fn memories_by_name(
     scan.topic_keys(name, called, |_, _, id| ids.push(id))?;
     scan.tags(name, |tag| tag == wanted)?;
     for tag in scan.found.names {
-        let sql = "SELECT m.id FROM (SELECT memory_id FROM memory_tag WHERE tag = ?1 \
-                   ORDER BY memory_id DESC LIMIT ?3) t JOIN memory m ON m.id = t.memory_id \
-                   WHERE m.state = 'active' AND \
-                   (?2 IS NULL OR m.project IN (SELECT value FROM json_each(?2))) \
+        let sql = "SELECT m.id FROM (SELECT memory_id FROM memory_tag \
+                   WHERE tag = ?1 AND state = 'active' ORDER BY time DESC, memory_id DESC \
+                   LIMIT ?3) t JOIN memory m ON m.id = t.memory_id \
+                   WHERE ?2 IS NULL OR m.project IN (SELECT value FROM json_each(?2)) \
                    ORDER BY m.id DESC";
         let mut statement = file.prepare_cached(sql)?;
         let values = params![tag, scan.shown, limits::NAMES_MEMORIES_OF_TAG_MAX];
@@ -225,12 +225,11 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Whether one of the latest memories with this tag is active and of the
-    /// projects.
+    /// Whether one of the latest active memories with this tag is of the projects.
     fn uses(&mut self, tag: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT m.project, m.state = 'active' FROM memory_tag t \
-                   JOIN memory m ON m.id = t.memory_id WHERE t.tag = ? \
-                   ORDER BY t.memory_id DESC LIMIT ?";
+        let sql = "SELECT m.project FROM memory_tag t JOIN memory m ON m.id = t.memory_id \
+                   WHERE t.tag = ? AND t.state = 'active' \
+                   ORDER BY t.time DESC, t.memory_id DESC LIMIT ?";
         let mut statement = self.file.prepare_cached(sql)?;
         let most = limits::NAMES_MEMORIES_OF_TAG_MAX;
         let mut rows = statement.query(params![tag, most])?;
@@ -243,7 +242,7 @@ impl<'a> Scan<'a> {
             self.memories -= 1;
             met += 1;
             let project = row.get_ref(0)?.as_str().unwrap_or_default();
-            if self.is_wanted(project) && row.get(1)? {
+            if self.is_wanted(project) {
                 return Ok(true);
             }
         }
@@ -297,7 +296,8 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let sql = format!(
-            "SELECT id, state = 'active', project FROM memory m ORDER BY {WHEN} DESC, id DESC"
+            "SELECT id, TRUE, project FROM memory m WHERE state = 'active' \
+             ORDER BY {WHEN} DESC, id DESC"
         );
         let mut statement = self.file.prepare_cached(&sql)?;
         self.keep_memories(statement.query([])?)

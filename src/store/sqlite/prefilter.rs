@@ -1,13 +1,12 @@
-//! Which memories pass a filter, as far as indexes lead to them: a search and a listing
-//! then look up no others.
+//! Which memories pass a filter, as far as indexes lead to them: a search then looks up no
+//! others.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::rows::{self, Condition, category_value, marks};
-use crate::clock::Timestamp;
+use super::rows::{self, Condition, category_value, marks, state_value};
 use crate::limits;
-use crate::store::memory::{Filter, Memory, MemoryId, WHEN};
+use crate::store::memory::{Filter, MemoryId, WHEN};
 use crate::store::{ProjectSet, StoreError};
 
 /// Selects the ids of the memories that pass a part of a filter.
@@ -31,13 +30,22 @@ fn text(names: &[String]) -> Vec<Value> {
     names.iter().cloned().map(Value::Text).collect()
 }
 
+/// The states of memories that may pass.
+fn states(filter: &Filter) -> Vec<Value> {
+    filter.states().iter().copied().map(state_value).collect()
+}
+
 fn of_tags(filter: &Filter) -> impl Iterator<Item = IdQuery> {
-    filter.tags.iter().map(|spellings| IdQuery {
-        sql: format!(
-            "SELECT memory_id FROM memory_tag WHERE tag IN ({})",
-            marks(spellings.len())
-        ),
-        values: text(spellings),
+    filter.tags.iter().map(|spellings| {
+        let (tags, states) = (text(spellings), states(filter));
+        IdQuery {
+            sql: format!(
+                "SELECT memory_id FROM memory_tag WHERE tag IN ({}) AND state IN ({})",
+                marks(tags.len()),
+                marks(states.len())
+            ),
+            values: [tags, states].concat(),
+        }
     })
 }
 
@@ -49,15 +57,29 @@ fn of_thread(filter: &Filter) -> Option<IdQuery> {
 }
 
 fn of_category(filter: &Filter) -> Option<IdQuery> {
-    filter.category.map(|category| IdQuery {
-        sql: "SELECT id FROM memory INDEXED BY memory_by_category WHERE category = ?".to_owned(),
-        values: vec![category_value(category)],
+    filter.category.map(|category| {
+        let mut condition = Condition::default();
+        condition.and("m.category = ?", [category_value(category)]);
+        condition.and_in("m.state", states(filter));
+        IdQuery {
+            sql: format!(
+                "SELECT m.id FROM memory m INDEXED BY memory_by_category WHERE {}",
+                condition.sql()
+            ),
+            values: condition.values().to_vec(),
+        }
     })
 }
 
 fn of_time(filter: &Filter) -> Option<IdQuery> {
     let mut condition = Condition::default();
-    condition.and_said_between(filter);
+    condition.and_in("m.state", states(filter));
+    if let Some(since) = filter.since {
+        condition.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
+    }
+    if let Some(until) = filter.until {
+        condition.and(&format!("{WHEN} < ?"), [Value::Integer(until.0)]);
+    }
     (filter.since.is_some() || filter.until.is_some()).then(|| IdQuery {
         sql: format!(
             "SELECT m.id FROM memory m INDEXED BY memory_by_age WHERE {}",
@@ -94,65 +116,6 @@ fn of_projects(filter: &Filter) -> Option<IdQuery> {
         }
         _ => None,
     }
-}
-
-/// See `MemoryStore::newest`.
-pub(super) fn newest(
-    file: &Connection,
-    filter: &Filter,
-    after: Option<(Timestamp, MemoryId)>,
-    limit: usize,
-) -> Result<Vec<Memory>, StoreError> {
-    let mut condition = Condition::of(filter);
-    if let Some((time, id)) = after {
-        condition.and(
-            &format!("({WHEN}, m.id) < (?, ?)"),
-            [Value::Integer(time.0), Value::Integer(id)],
-        );
-    }
-    // In the order of age, a filter that few pass reads nearly every memory.
-    let no_index = match listing_ids(file, filter)? {
-        Some(ids) if ids.is_empty() => return Ok(Vec::new()),
-        Some(ids) => {
-            condition.and_id_in(&ids);
-            "+"
-        }
-        None => {
-            if let Some(category) = filter.category {
-                condition.and("m.category = ?", [category_value(category)]);
-            }
-            ""
-        }
-    };
-    let order = format!("ORDER BY {no_index}{WHEN} DESC, m.id DESC LIMIT {limit}");
-    rows::select(file, &filter.project_set(), &condition, &order)
-}
-
-/// The memories that pass the tags, the thread or the projects of `filter`, for a listing,
-/// if these are few; more conditions may apply to them. None pass where no memory is of
-/// its category.
-fn listing_ids(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    if let Some(category) = filter.category {
-        let mut counted = Condition::within(&filter.project_set());
-        counted.and("category = ?", [category_value(category)]);
-        let sql = format!(
-            "SELECT count(*) FROM memory_count m WHERE {}",
-            counted.sql()
-        );
-        let mut statement = file.prepare_cached(&sql)?;
-        let values = params_from_iter(counted.values());
-        let count: i64 = statement.query_row(values, |row| row.get(0))?;
-        if count == 0 {
-            return Ok(Some(Vec::new()));
-        }
-    }
-    let queries = of_tags(filter).chain(of_thread(filter));
-    for query in queries.chain(of_projects(filter)) {
-        if let Some(ids) = query.ids(file, limits::LISTING_SORTED_MAX)? {
-            return Ok(Some(ids));
-        }
-    }
-    Ok(None)
 }
 
 /// The memories that pass the tags, the thread, the category and the time of `filter`, for

@@ -208,7 +208,13 @@ impl Condition {
             // The plus keeps SQLite from its index, which leads to more than most others.
             condition.and("+m.category = ?", [category_value(category)]);
         }
-        condition.and_said_between(filter);
+        // So does the plus before a time.
+        if let Some(since) = filter.since {
+            condition.and(&format!("+{WHEN} >= ?"), [Value::Integer(since.0)]);
+        }
+        if let Some(until) = filter.until {
+            condition.and(&format!("+{WHEN} < ?"), [Value::Integer(until.0)]);
+        }
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }
@@ -225,23 +231,13 @@ impl Condition {
         condition
     }
 
-    /// Restricts to the time from `since` until `until`.
-    pub(crate) fn and_said_between(&mut self, filter: &Filter) {
-        if let Some(since) = filter.since {
-            self.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
-        }
-        if let Some(until) = filter.until {
-            self.and(&format!("{WHEN} < ?"), [Value::Integer(until.0)]);
-        }
-    }
-
     /// Restricts to memories that are current now or at `as_of`, with older versions
     /// if they are included; never archived ones.
     fn and_lifetime(&mut self, filter: &Filter) {
         if let Some(then) = filter.as_of {
             let then = Value::Integer(then.0);
             self.and("m.state <> 'archived'", []);
-            self.and(&format!("{WHEN} <= ?"), [then.clone()]);
+            self.and(&format!("+{WHEN} <= ?"), [then.clone()]);
             if !filter.include_superseded {
                 let holds = format!(
                     "(m.retired_at IS NULL OR m.retired_at > ? AND NOT {})",
@@ -277,6 +273,10 @@ impl Condition {
 
 pub(super) fn category_value(category: Category) -> Value {
     Value::Text(category.name().to_owned())
+}
+
+pub(super) fn state_value(state: MemoryState) -> Value {
+    Value::Text(state.name().to_owned())
 }
 
 /// At least the number of memories: ids are never used again.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use futures::future::try_join_all;
+use futures::try_join;
 
 use crate::limits;
 use crate::store::graph::{EntityId, WordId};
@@ -20,11 +21,13 @@ pub(in crate::store::postgres) async fn link_memories(
 ) -> Result<(), StoreError> {
     let ids: Vec<MemoryId> = memories.iter().map(|(id, _)| *id).collect();
     let sql = "DELETE FROM memory_entity WHERE memory_id = ANY ($1)";
-    tx.execute(sql, &[&ids]).await?;
+    let values: [Param<'_>; 1] = [&ids];
+    let unlink = tx.execute(sql, &values);
     // Most projects have no graph, and phrases are many.
     let sql = "SELECT m.id FROM memory m WHERE m.id = ANY ($1) \
          AND EXISTS (SELECT FROM graph_word WHERE word IN (m.project, $2))";
-    let known = tx.query(sql, &[&ids, &PROJECT_SHARED]).await?;
+    let values: [Param<'_>; 2] = [&ids, &PROJECT_SHARED];
+    let (_, known) = try_join!(unlink, tx.query(sql, &values))?;
     let known: HashSet<MemoryId> = known.iter().map(|row| row.get(0)).collect();
     let (mut of, mut phrases) = (Vec::new(), Vec::new());
     for (id, words) in memories.iter().filter(|(id, _)| known.contains(id)) {

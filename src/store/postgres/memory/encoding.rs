@@ -82,6 +82,11 @@ async fn add(tx: &Tx, model: &str, texts: &[(MemoryId, IndexedText)]) -> Result<
             Some((*id, projects[due.2], &*text.vectors))
         })
         .collect();
+    let first = added.iter().find_map(|(_, _, vectors)| vectors.first());
+    let Some(first) = first else {
+        return Ok(());
+    };
+    let model = vectors::model_id(tx, model, first.len()).await?;
     vectors::add(tx, model, &added).await
 }
 

@@ -3,25 +3,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures::try_join;
+
 use crate::store::StoreError;
 use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, apart_from};
 use crate::store::memory::{Memory, MemoryId};
-use crate::store::postgres::transaction::Tx;
+use crate::store::postgres::transaction::{Param, Tx};
 use crate::text::features::{Features, features};
 
 /// Features of a memory in a thread.
-struct DerivedFeatures<'a> {
+pub(super) struct DerivedFeatures<'a> {
     memory: &'a Memory,
     thread: i64,
     features: Features,
-}
-
-/// Writes the features of memories, and counts them in their threads. Their vectors
-/// are written already.
-pub(super) async fn add(tx: &Tx, memories: &[&Memory]) -> Result<(), StoreError> {
-    let written = derive_each(tx, memories).await?;
-    let labelled = write(tx, &written).await?;
-    count(tx, &written, &labelled).await
 }
 
 /// Writes the features of memories whose text is new or was changed.
@@ -65,7 +59,7 @@ fn columns(counts: &BTreeMap<(i64, String), i64>) -> (Vec<i64>, Vec<&str>, Vec<i
     (threads, labels, counts)
 }
 
-async fn derive_each<'a>(
+pub(super) async fn derive_each<'a>(
     tx: &Tx,
     memories: &[&'a Memory],
 ) -> Result<Vec<DerivedFeatures<'a>>, StoreError> {
@@ -100,7 +94,10 @@ async fn thread_ids(tx: &Tx, memories: &[&Memory]) -> Result<HashMap<String, i64
 
 /// Inserts the features and counts their labels. Returns for each whether its label was
 /// a speaker's by then.
-async fn write(tx: &Tx, written: &[DerivedFeatures<'_>]) -> Result<Vec<bool>, StoreError> {
+pub(super) async fn write(
+    tx: &Tx,
+    written: &[DerivedFeatures<'_>],
+) -> Result<Vec<bool>, StoreError> {
     let of =
         |take: fn(&DerivedFeatures<'_>) -> i64| -> Vec<i64> { written.iter().map(take).collect() };
     let ids = of(|each| each.memory.id);
@@ -172,16 +169,18 @@ struct Counts {
     pairs: i64,
 }
 
-/// Counts memories in their threads and in their blocks.
-async fn count(
+/// Counts memories in their threads and in their blocks. Their vectors are written already.
+pub(super) async fn count(
     tx: &Tx,
     written: &[DerivedFeatures<'_>],
     labelled: &[bool],
 ) -> Result<(), StoreError> {
     let adjacent = written.iter().map(|each| each.memory.position - 1);
-    let adjacent = cosines(tx, written, adjacent.map(Some).collect()).await?;
     let apart = written.iter().map(|each| apart_from(each.memory.position));
-    let apart = cosines(tx, written, apart.collect()).await?;
+    let (adjacent, apart) = try_join!(
+        cosines(tx, written, adjacent.map(Some).collect()),
+        cosines(tx, written, apart.collect())
+    )?;
     let mut threads: BTreeMap<i64, Counts> = BTreeMap::new();
     let mut blocks: BTreeMap<(i64, i64), Counts> = BTreeMap::new();
     for (nth, each) in written.iter().enumerate() {
@@ -201,17 +200,18 @@ async fn count(
     }
     let ids: Vec<i64> = threads.keys().copied().collect();
     let all: Vec<Counts> = threads.into_values().collect();
-    let sql = "UPDATE thread_talk t SET memories = t.memories + c.memories, \
+    let count_threads = "UPDATE thread_talk t SET memories = t.memories + c.memories, \
                questions = t.questions + c.questions, apart = t.apart + c.apart, \
                apart_pairs = t.apart_pairs + c.pairs \
                FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::float8[], $5::bigint[]) \
                c (id, memories, questions, apart, pairs) WHERE t.id = c.id";
     let [memories, _, questions, pairs] = numbers(&all);
-    tx.execute(sql, &[&ids, &memories, &questions, &sums(&all), &pairs])
-        .await?;
+    let apart = sums(&all);
+    let values: [Param<'_>; 5] = [&ids, &memories, &questions, &apart, &pairs];
+    let threads = tx.execute(count_threads, &values);
     let (of, places): (Vec<i64>, Vec<i64>) = blocks.keys().copied().unzip();
     let all: Vec<Counts> = blocks.into_values().collect();
-    let sql = "INSERT INTO thread_block AS b (thread_id, block, memories, labelled, questions, \
+    let count_blocks = "INSERT INTO thread_block AS b (thread_id, block, memories, labelled, questions, \
                adjacent, pairs) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], \
                $4::bigint[], $5::bigint[], $6::float8[], $7::bigint[]) \
                ON CONFLICT (thread_id, block) DO UPDATE SET memories = b.memories + excluded.memories, \
@@ -219,19 +219,11 @@ async fn count(
                questions = b.questions + excluded.questions, \
                adjacent = b.adjacent + excluded.adjacent, pairs = b.pairs + excluded.pairs";
     let [memories, labelled, questions, pairs] = numbers(&all);
-    tx.execute(
-        sql,
-        &[
-            &of,
-            &places,
-            &memories,
-            &labelled,
-            &questions,
-            &sums(&all),
-            &pairs,
-        ],
-    )
-    .await?;
+    let adjacent = sums(&all);
+    let values: [Param<'_>; 7] = [
+        &of, &places, &memories, &labelled, &questions, &adjacent, &pairs,
+    ];
+    try_join!(threads, tx.execute(count_blocks, &values))?;
     Ok(())
 }
 

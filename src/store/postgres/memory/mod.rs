@@ -4,6 +4,7 @@ mod encoding;
 mod export;
 mod features;
 mod index;
+mod listing;
 mod nearest;
 pub(super) mod postings;
 mod recall;
@@ -16,6 +17,9 @@ mod write;
 pub(super) use rows::bytes;
 pub(super) use write::erase;
 
+use futures::future::try_join_all;
+
+use self::nearest::{NearestQuery, Scope};
 use super::PostgresStore;
 use super::locks::Lock;
 use super::transaction::Tx;
@@ -28,7 +32,7 @@ use crate::store::memory::{
     CandidateQuery, Candidates, EditRecord, Export, Filter, Identity, Lookup, LookupResult, Memory,
     MemoryCensus, MemoryId, MemoryStore, MemoryTransaction, MemoryWork, Write,
 };
-use crate::store::{ProjectSet, Stored};
+use crate::store::{ProjectSet, StoreError, Stored};
 
 /// What every writer of memories takes: the entities stay as they are meanwhile.
 pub(super) const MEMORY_LOCKS: &[Lock] = &[Lock::GraphStays, Lock::Memories];
@@ -76,20 +80,24 @@ impl MemoryStore for PostgresStore {
     ) -> Stored<'_, Vec<Vec<(MemoryId, f32)>>> {
         let (reach, model) = (reach.clone(), model.to_owned());
         measured(Op::Similar, async move {
-            let tx = self.begin_read().await?;
-            let mut found = Vec::with_capacity(probes.len());
-            for (project, vectors) in &probes {
+            let begun = self.begin_read().await?;
+            let (tx, model) = (&begun, &model);
+            let each = probes.iter().map(|(project, vectors)| {
                 let filter = Filter::within(&reach, vec![project.clone()], now);
-                let wanted = nearest::NearestQuery {
-                    vectors,
-                    filter: &filter,
-                    threshold,
-                    limit,
-                };
-                let hits = nearest::nearest(&tx, &model, &wanted).await?;
-                found.push(hits.into_iter().map(|hit| (hit.id, hit.score)).collect());
-            }
-            tx.commit().await?;
+                async move {
+                    let scope = Scope::of(tx, &filter.project_set(), model, vectors).await?;
+                    let wanted = NearestQuery {
+                        vectors,
+                        filter: &filter,
+                        threshold,
+                        limit,
+                    };
+                    let hits = nearest::nearest(tx, &scope, &wanted).await?;
+                    Ok::<_, StoreError>(hits.into_iter().map(|hit| (hit.id, hit.score)).collect())
+                }
+            });
+            let found = try_join_all(each).await?;
+            begun.commit().await?;
             Ok(found)
         })
     }
@@ -112,7 +120,7 @@ impl MemoryStore for PostgresStore {
     ) -> Stored<'_, Vec<Memory>> {
         measured(Op::Newest, async move {
             let tx = self.begin_read().await?;
-            let found = rows::newest(&tx, &filter, after, limit).await?;
+            let found = listing::newest(&tx, &filter, after, limit).await?;
             tx.commit().await?;
             Ok(found)
         })

@@ -91,8 +91,10 @@ impl VectorSpace {
     }
 }
 
-/// Projects of a search in the numbers of the indexes.
+/// Projects and model of a search in the numbers of the indexes.
 pub(super) struct Scope {
+    /// `None` if no text was encoded by the model.
+    space: Option<VectorSpace>,
     pub(crate) projects: Vec<i32>,
     /// Memories in any state, and words in them.
     pub(crate) documents: i64,
@@ -100,14 +102,25 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) async fn of(tx: &Tx, projects: &ProjectSet) -> Result<Scope, StoreError> {
-        let sql = "SELECT id, documents, words FROM project WHERE $1 OR name = ANY ($2)";
+    /// Of a search for `vectors`, which may be none, by `model`.
+    pub(super) async fn of(
+        tx: &Tx,
+        projects: &ProjectSet,
+        model: &str,
+        vectors: &[Vec<f32>],
+    ) -> Result<Scope, StoreError> {
+        let sql = "SELECT id, documents, words, (SELECT id FROM embedding_model \
+                   WHERE name = $3 AND dimensions = $4) FROM project WHERE $1 OR name = ANY ($2)";
+        let dimensions = vectors.first().map_or(0, Vec::len);
+        let dimensions = i32::try_from(dimensions).unwrap_or(0);
         let (all, names) = match projects {
             ProjectSet::All => (true, &[][..]),
             ProjectSet::Only(names) => (false, names.as_slice()),
         };
-        let rows = tx.query(sql, &[&all, &names]).await?;
+        let rows = tx.query(sql, &[&all, &names, &model, &dimensions]).await?;
+        let model: Option<i32> = rows.first().and_then(|row| row.get(3));
         Ok(Scope {
+            space: model.map(|model| VectorSpace { model, dimensions }),
             projects: rows.iter().map(|row| row.get(0)).collect(),
             documents: rows.iter().map(|row| row.get::<_, i64>(1)).sum(),
             words: rows.iter().map(|row| row.get::<_, i64>(2)).sum(),
@@ -128,22 +141,17 @@ enum Path {
 /// threshold.
 pub(super) async fn nearest(
     tx: &Tx,
-    model: &str,
+    scope: &Scope,
     wanted: &NearestQuery<'_>,
 ) -> Result<Vec<NearMemory>, StoreError> {
-    let dimensions = wanted.vectors.first().map_or(0, Vec::len);
-    let Some(space) = VectorSpace::find(tx, model, dimensions).await? else {
+    let Some(space) = &scope.space else {
         return Ok(Vec::new());
     };
-    let scope = Scope::of(tx, &wanted.filter.project_set()).await?;
-    if scope.documents == 0 {
-        return Ok(Vec::new());
-    }
     let least = limits::NEAREST_RESCORED_MIN.max(wanted.limit * limits::NEAREST_RESCORED_FACTOR);
-    let mut path = path(tx, &space, &scope, least).await?;
+    let mut path = path(tx, space, scope, least).await?;
     let mut keep = least;
     loop {
-        let (compared, all) = shortlist(tx, &space, wanted, &scope, keep, path).await?;
+        let (compared, all) = shortlist(tx, space, wanted, scope, keep, path).await?;
         let is_short = compared < keep;
         // The index gives up before it has seen every vector.
         if is_short && path == Path::Index {
@@ -160,7 +168,7 @@ pub(super) async fn nearest(
         if keep == least
             && let Some(few) = passing(tx, wanted.filter).await?
         {
-            let scores = cosines(tx, &space, wanted, &few).await?;
+            let scores = cosines(tx, space, wanted, &few).await?;
             return Ok(admit(scores, wanted).0);
         }
         NEAREST_WIDENED.add((), 1);

@@ -22,22 +22,19 @@ pub(super) async fn candidates(
 ) -> Result<Candidates, StoreError> {
     let mut threads = Threads::default();
     let phrases = Phrases::of(&query.words);
-    let (scope, by_word) = by_keyword(tx, query, &phrases).await?;
+    let vectors = query.vector.as_slice();
+    let scope = Scope::of(tx, &query.filter.project_set(), model, vectors).await?;
+    let by_word = by_keyword(tx, query, &scope, &phrases).await?;
     let keyword = threads.hits(by_word.hits);
-    let semantic = match &query.vector {
-        Some(vector) => {
-            let wanted = NearestQuery {
-                vectors: std::slice::from_ref(vector),
-                filter: &query.filter,
-                threshold: f32::MIN,
-                limit: query.limit,
-            };
-            let found = nearest::nearest(tx, model, &wanted).await?.into_iter();
-            let found = found.map(|near| (near.id, near.score, near.thread, near.position));
-            threads.hits(found.collect())
-        }
-        None => Vec::new(),
+    let wanted = NearestQuery {
+        vectors,
+        filter: &query.filter,
+        threshold: f32::MIN,
+        limit: query.limit,
     };
+    let found = nearest::nearest(tx, &scope, &wanted).await?.into_iter();
+    let found = found.map(|near| (near.id, near.score, near.thread, near.position));
+    let semantic = threads.hits(found.collect());
     let mut pool = pool(tx, &query.filter, &keyword, &semantic, &threads).await?;
     mark_words(tx, &scope, &phrases, &mut pool).await?;
     let idf = by_word.found.iter().map(|found| {
@@ -165,18 +162,18 @@ struct KeywordHits {
 async fn by_keyword(
     tx: &Tx,
     query: &CandidateQuery,
+    scope: &Scope,
     phrases: &Phrases,
-) -> Result<(Scope, KeywordHits), StoreError> {
-    let scope = Scope::of(tx, &query.filter.project_set()).await?;
+) -> Result<KeywordHits, StoreError> {
     let mut by_word = KeywordHits {
         hits: Vec::new(),
         found: vec![0; phrases.count],
     };
     if phrases.count == 0 || scope.documents == 0 {
-        return Ok((scope, by_word));
+        return Ok(by_word);
     }
     let mut values = Values::default();
-    let matches = phrases.matches(&mut values, &scope, "TRUE");
+    let matches = phrases.matches(&mut values, scope, "TRUE");
     let documents = values.bind(scope.documents as f64);
     let average = values.bind(scope.words as f64 / scope.documents as f64);
     let limit = values.bind(count(query.limit));
@@ -217,7 +214,7 @@ async fn by_keyword(
             }
         }
     }
-    Ok((scope, by_word))
+    Ok(by_word)
 }
 
 /// The memories of both sides, and around the best of each side those beside them in
@@ -275,8 +272,9 @@ async fn at_places(
     let mut values = Values::default();
     let sql = format!(
         "SELECT m.id, u.number, u.position \
-         FROM unnest({}::text[], {}::bigint[], {}::bigint[]) u (thread, number, position) \
-         JOIN memory m ON m.thread = u.thread AND m.position = u.position WHERE {}",
+         FROM unnest({}::text[], {}::bigint[], {}::bigint[]) u (thread, number, position), \
+         LATERAL (SELECT * FROM memory \
+         WHERE thread = u.thread AND position = u.position OFFSET 0) m WHERE {}",
         values.bind(names.collect::<Vec<String>>()),
         values.bind(
             places

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use futures::try_join;
+
 use tokio_postgres::Row;
 
 use crate::clock::Timestamp;
@@ -9,7 +11,7 @@ use crate::store::graph::EntityId;
 use crate::store::memory::{
     COLUMNS, Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState, WHEN,
 };
-use crate::store::postgres::transaction::Tx;
+use crate::store::postgres::transaction::{Param, Tx};
 use crate::store::postgres::values::Values;
 use crate::store::{ProjectSet, StoreError};
 
@@ -156,14 +158,19 @@ pub(super) async fn insert(tx: &Tx, memories: &[&Memory]) -> Result<(), StoreErr
         tags.map(|tag| (memory.id, tag.as_str()))
     });
     let (ids, tags): (Vec<MemoryId>, Vec<&str>) = tags.unzip();
-    if !ids.is_empty() {
-        let sql = "INSERT INTO memory_tag SELECT * FROM unnest($1::bigint[], $2::text[])";
-        tx.execute(sql, &[&ids, &tags]).await?;
-    }
+    let tag = async {
+        let sql = "INSERT INTO memory_tag (memory_id, tag) \
+                   SELECT * FROM unnest($1::bigint[], $2::text[])";
+        match ids.is_empty() {
+            true => Ok(0),
+            false => tx.execute(sql, &[&ids, &tags]).await,
+        }
+    };
     // Under the lock of all writers of memories; a rollback leaves a gap.
     let newest = all.id.iter().max();
     let sql = "SELECT setval('memory_id_seq', greatest(last_value, $1)) FROM memory_id_seq";
-    tx.query(sql, &[&newest]).await?;
+    let values: [Param<'_>; 1] = [&newest];
+    try_join!(tag, tx.query(sql, &values))?;
     Ok(())
 }
 
@@ -183,7 +190,7 @@ pub(super) async fn update(tx: &Tx, memory: &Memory, text_changed: bool) -> Resu
          WHERE id = $1{condition} RETURNING id), \
          gone AS (DELETE FROM memory_tag t USING changed c \
          WHERE t.memory_id = c.id AND t.tag <> ALL ($21::text[])), \
-         added AS (INSERT INTO memory_tag SELECT c.id, tag \
+         added AS (INSERT INTO memory_tag (memory_id, tag) SELECT c.id, tag \
          FROM changed c, unnest($21::text[]) tag ON CONFLICT DO NOTHING) \
          SELECT id FROM changed WHERE $19::bytea IS NOT NULL AND $20::text IS NOT NULL"
     );
@@ -225,22 +232,6 @@ pub(super) async fn update(tx: &Tx, memory: &Memory, text_changed: bool) -> Resu
     }
 }
 
-/// See `MemoryStore::newest`.
-pub(super) async fn newest(
-    tx: &Tx,
-    filter: &Filter,
-    after: Option<(Timestamp, MemoryId)>,
-    limit: usize,
-) -> Result<Vec<Memory>, StoreError> {
-    let mut values = Values::default();
-    let mut condition = values.passing(filter);
-    if let Some((time, id)) = after {
-        let (time, id) = (values.bind(time.0), values.bind(id));
-        condition.push_str(&format!(" AND ({WHEN}, m.id) < ({time}, {id})"));
-    }
-    latest(tx, &filter.project_set(), values, &condition, limit).await
-}
-
 /// See `MemoryStore::mentioning`.
 pub(super) async fn mentioning(
     tx: &Tx,
@@ -257,19 +248,11 @@ pub(super) async fn mentioning(
         values.bind(count(limit)),
         values.passing(filter)
     );
-    latest(tx, &filter.project_set(), values, &condition, limit).await
-}
-
-async fn latest(
-    tx: &Tx,
-    projects: &ProjectSet,
-    mut values: Values,
-    condition: &str,
-    limit: usize,
-) -> Result<Vec<Memory>, StoreError> {
-    let limit = values.bind(count(limit));
-    let order = format!("ORDER BY {WHEN} DESC, m.id DESC LIMIT {limit}");
-    select(tx, projects, values, condition, &order).await
+    let order = format!(
+        "ORDER BY {WHEN} DESC, m.id DESC LIMIT {}",
+        values.bind(count(limit))
+    );
+    select(tx, &filter.project_set(), values, &condition, &order).await
 }
 
 /// A limit as the server takes it.
@@ -319,7 +302,7 @@ async fn in_order(
 
 /// Whole memories for a caller who may read `projects`: so may be the names of the
 /// entities that are shown with them.
-async fn select(
+pub(super) async fn select(
     tx: &Tx,
     projects: &ProjectSet,
     mut values: Values,

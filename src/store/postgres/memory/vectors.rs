@@ -10,14 +10,9 @@ use crate::store::postgres::transaction::Tx;
 /// Adds vectors of memories that have none, each with the number of its project.
 pub(super) async fn add(
     tx: &Tx,
-    model: &str,
+    model: i32,
     memories: &[(MemoryId, i32, &[Vec<f32>])],
 ) -> Result<(), StoreError> {
-    let first = memories.iter().find_map(|(_, _, vectors)| vectors.first());
-    let Some(first) = first else {
-        return Ok(());
-    };
-    let model = model_id(tx, model, first.len()).await?;
     let (mut ids, mut of, mut windows) = (Vec::new(), Vec::new(), Vec::new());
     let mut vectors = Vec::new();
     for (id, project, each) in memories {
@@ -46,7 +41,8 @@ pub(super) async fn move_from(tx: &Tx, memory: &Memory, other: MemoryId) -> Resu
     Ok(())
 }
 
-async fn model_id(tx: &Tx, model: &str, dimensions: usize) -> Result<i32, StoreError> {
+/// The number of a model, which gets one if it has none.
+pub(super) async fn model_id(tx: &Tx, model: &str, dimensions: usize) -> Result<i32, StoreError> {
     let wanted = i32::try_from(dimensions).unwrap_or(0);
     let sql = "SELECT id, dimensions FROM embedding_model WHERE name = $1";
     let found = tx.query_opt(sql, &[&model]).await?;

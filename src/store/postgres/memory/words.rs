@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use futures::try_join;
+
 use super::postings::{ADD, COUNT, Postings, Sizes, stems};
 use crate::limits;
 use crate::store::StoreError;
@@ -48,10 +50,14 @@ pub(in crate::store::postgres) async fn add(
     let each = memories.iter();
     let texts = each.map(|memory| (memory.id, projects[memory.project], memory.words));
     let postings = Postings::of(texts);
-    for columns in postings.portions() {
-        tx.execute(ADD, &columns.params()).await?;
-    }
-    store_sizes(tx, &postings.sizes).await
+    let words = async {
+        for columns in postings.portions() {
+            tx.execute(ADD, &columns.params()).await?;
+        }
+        Ok(())
+    };
+    try_join!(words, store_sizes(tx, &postings.sizes))?;
+    Ok(())
 }
 
 /// Removes the words of texts that are about to change or be removed. Which rows they

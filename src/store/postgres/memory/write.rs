@@ -197,9 +197,13 @@ async fn insert(
     for memory in &memories {
         refuse_beyond(reach, memory)?;
     }
-    rows::insert(tx, &memories).await?;
-    index(tx, model, news).await?;
-    features::add(tx, &memories).await
+    let ((), numbers, derived) = try_join!(
+        rows::insert(tx, &memories),
+        Numbers::find(tx, model, news),
+        features::derive_each(tx, &memories)
+    )?;
+    let ((), labelled) = try_join!(index(tx, &numbers, news), features::write(tx, &derived))?;
+    features::count(tx, &derived, &labelled).await
 }
 
 /// Stores an earlier text as a version of its own, with its vectors.
@@ -212,7 +216,10 @@ async fn insert_older(
     refuse_beyond(reach, memory)?;
     rows::insert(tx, &[memory]).await?;
     vectors::move_from(tx, memory, other).await?;
-    add_words(tx, &[(memory, &text::index_words(&memory.content))]).await?;
+    let project = std::iter::once(memory.fields.project.as_str());
+    let projects = project_ids(tx, project).await?;
+    let words = text::index_words(&memory.content);
+    add_words(tx, &projects, &[(memory, &words)]).await?;
     features::derive(tx, &[memory]).await
 }
 
@@ -237,7 +244,9 @@ async fn update_text(
     let words = &text::index_words(row.get(1));
     words::remove(tx, &[Indexed { id, project, words }]).await?;
     rows::update(tx, memory, true).await?;
-    index(tx, model, &[(memory, text)]).await?;
+    let news = [(memory, text)];
+    let numbers = Numbers::find(tx, model, &news).await?;
+    index(tx, &numbers, &news).await?;
     features::derive(tx, &[memory]).await
 }
 
@@ -249,44 +258,81 @@ fn refuse_beyond(reach: &Reach, memory: &Memory) -> Result<(), StoreError> {
     }
 }
 
-async fn index(tx: &Tx, model: &str, news: &[(&Memory, &IndexedText)]) -> Result<(), StoreError> {
+/// What the indexes have instead of names.
+struct Numbers {
+    projects: HashMap<String, i32>,
+    /// `None` where no text has vectors.
+    model: Option<i32>,
+}
+
+impl Numbers {
+    async fn find(
+        tx: &Tx,
+        model: &str,
+        news: &[(&Memory, &IndexedText)],
+    ) -> Result<Numbers, StoreError> {
+        let names = news
+            .iter()
+            .map(|(memory, _)| memory.fields.project.as_str());
+        let vector = news.iter().find_map(|(_, text)| text.vectors.first());
+        let (projects, model) = try_join!(project_ids(tx, names), async {
+            match vector {
+                Some(vector) => vectors::model_id(tx, model, vector.len()).await.map(Some),
+                None => Ok(None),
+            }
+        })?;
+        Ok(Numbers { projects, model })
+    }
+}
+
+async fn index(
+    tx: &Tx,
+    numbers: &Numbers,
+    news: &[(&Memory, &IndexedText)],
+) -> Result<(), StoreError> {
     let each = news.iter();
     let texts: Vec<(&Memory, &str)> = each
         .map(|(memory, text)| (*memory, text.words.as_str()))
         .collect();
-    let projects = add_words(tx, &texts).await?;
+    let words = add_words(tx, &numbers.projects, &texts);
+    let Some(model) = numbers.model else {
+        return words.await;
+    };
     let vectors: Vec<(MemoryId, i32, &[Vec<f32>])> = news
         .iter()
         .map(|(memory, text)| {
-            let project = projects[&memory.fields.project];
+            let project = numbers.projects[&memory.fields.project];
             (memory.id, project, &*text.vectors)
         })
         .collect();
-    vectors::add(tx, model, &vectors).await
+    try_join!(words, vectors::add(tx, model, &vectors))?;
+    Ok(())
 }
 
 /// Adds words to the keyword index and links the memories to the entities that they
 /// name.
-async fn add_words(tx: &Tx, texts: &[(&Memory, &str)]) -> Result<HashMap<String, i32>, StoreError> {
-    let names = texts
-        .iter()
-        .map(|(memory, _)| memory.fields.project.as_str());
-    let projects = project_ids(tx, names).await?;
+async fn add_words(
+    tx: &Tx,
+    projects: &HashMap<String, i32>,
+    texts: &[(&Memory, &str)],
+) -> Result<(), StoreError> {
     let each = texts.iter().map(|(memory, words)| Indexed {
         id: memory.id,
         project: &memory.fields.project,
         words,
     });
     let indexed: Vec<Indexed<'_>> = each.collect();
-    words::add(tx, &indexed, &projects).await?;
     let said = texts.iter().map(|(memory, _)| text::words(&memory.content));
     let said: Vec<String> = said.collect();
     let linked = texts.iter().zip(&said);
     let linked: Vec<(MemoryId, &str)> = linked
         .map(|((memory, _), words)| (memory.id, words.as_str()))
         .collect();
-    link_memories(tx, &linked).await?;
-    Ok(projects)
+    try_join!(
+        words::add(tx, &indexed, projects),
+        link_memories(tx, &linked)
+    )?;
+    Ok(())
 }
 
 async fn log_edits(tx: &Tx, records: &[&EditRecord]) -> Result<(), StoreError> {

@@ -102,6 +102,12 @@ pub(super) const CHECKS: &[Check] = &[
         sql: derived::WRONG_ENTITY_COUNT,
     },
     Check {
+        since: 16,
+        part: COUNTS,
+        what: "memories have tags of another state or age",
+        sql: derived::WRONG_TAGS,
+    },
+    Check {
         since: 2,
         part: GRAPH,
         what: "memories are linked to entities that do not exist",
