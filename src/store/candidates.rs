@@ -1,7 +1,11 @@
 //! The candidates of a memory search, for the `memory` room to rank.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
 use super::MemoryId;
 use crate::clock::Timestamp;
+use crate::limits;
 use crate::text::features::Features;
 
 /// Positions of one block: three of them are the surroundings of a memory.
@@ -15,6 +19,32 @@ const APART_POSITIONS_MIN: i64 = 8;
 pub(super) fn apart_from(position: i64) -> Option<i64> {
     let other = position / 2;
     (position - other >= APART_POSITIONS_MIN).then_some(other)
+}
+
+/// The position of a candidate: its thread's number in the answer, and its place there.
+pub(super) type ThreadPosition = (u32, i64);
+
+/// The stretches of threads to read for the memories beside these candidates, as far as
+/// their threads may be conversations.
+pub(super) fn beside<'a>(
+    best: impl Iterator<Item = &'a Candidate>,
+) -> BTreeMap<u32, Vec<RangeInclusive<i64>>> {
+    let mut places: Vec<ThreadPosition> = best
+        .filter(|candidate| candidate.surroundings.questions > 0.0)
+        .map(|candidate| (candidate.thread, candidate.position))
+        .collect();
+    places.sort_unstable();
+    let reach = limits::CANDIDATE_NEIGHBOURS_MAX;
+    let mut stretches: BTreeMap<u32, Vec<RangeInclusive<i64>>> = BTreeMap::new();
+    for (thread, position) in places {
+        let stretches = stretches.entry(thread).or_default();
+        let (start, end) = (position - reach, position + reach);
+        match stretches.last_mut() {
+            Some(last) if start <= *last.end() + 1 => *last = *last.start()..=end,
+            _ => stretches.push(start..=end),
+        }
+    }
+    stretches
 }
 
 /// How many of the nearest vectors to compare after `found` of the first `depth` passed
@@ -79,6 +109,28 @@ pub(crate) struct Surroundings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stretches_beside_candidates_are_joined() {
+        let at = |thread, position, questions| Candidate {
+            thread,
+            position,
+            surroundings: Surroundings {
+                questions,
+                ..Surroundings::default()
+            },
+            ..Candidate::default()
+        };
+        let best = [
+            at(1, 40, 0.1),
+            at(0, 10, 0.5),
+            at(0, 30, 0.5),
+            at(0, 19, 0.5),
+            at(2, 7, 0.0),
+        ];
+        let expected = [(0, vec![6..=23, 26..=34]), (1, vec![36..=44])];
+        assert_eq!(beside(best.iter()), BTreeMap::from(expected));
+    }
 
     #[test]
     fn next_depth_follows_the_share_that_passed() {

@@ -4,7 +4,7 @@ use super::ProjectSet;
 use super::memory::{Category, Filter, MemoryId, WHEN};
 use crate::clock::Timestamp;
 
-/// An index of memories by some columns, the last of which is the state, then by age.
+/// An index of memories by some columns, then by state, then by age.
 pub(super) struct AgeIndex {
     pub(super) name: &'static str,
     pub(super) table: &'static str,
@@ -12,10 +12,12 @@ pub(super) struct AgeIndex {
     pub(super) join: &'static str,
     pub(super) joined: &'static str,
     pub(super) columns: &'static [&'static str],
+    pub(super) state: &'static str,
     pub(super) time: &'static str,
     pub(super) id: &'static str,
-    /// Values of the columns. Entries with equal ones follow each other in the order of
-    /// age, and those with one of these are of every memory that passes the filter.
+    /// Values of the columns and of the state. Entries with equal ones follow each other in
+    /// the order of age, and those with one of these are of every memory that passes the
+    /// filter.
     pub(super) runs: Vec<Vec<String>>,
 }
 
@@ -31,6 +33,7 @@ impl AgeIndex {
             join: "",
             joined: "TRUE",
             columns,
+            state: "m.state",
             time: WHEN,
             id: "m.id",
             runs,
@@ -43,7 +46,8 @@ impl AgeIndex {
             table: "memory_tag t",
             join: "CROSS JOIN memory m",
             joined: "m.id = t.memory_id",
-            columns: &["t.tag", "t.state"],
+            columns: &["t.tag"],
+            state: "t.state",
             time: "t.time",
             id: "t.memory_id",
             runs: spellings.iter().map(|tag| vec![tag.clone()]).collect(),
@@ -56,7 +60,7 @@ impl AgeIndex {
         let mut all: Vec<AgeIndex> = tags.map(|tag| AgeIndex::of_tag(tag)).collect();
         if let Some(thread) = &filter.thread {
             let runs = vec![vec![thread.clone()]];
-            let columns = &["m.thread", "m.state"];
+            let columns = &["m.thread"];
             all.push(AgeIndex::of_memory("memory_by_thread_age", columns, runs));
         }
         match (filter.project_set(), filter.category) {
@@ -66,18 +70,18 @@ impl AgeIndex {
                     let each = categories.iter();
                     each.map(|category| vec![project.clone(), category.name().to_owned()])
                 });
-                let columns = &["m.project", "m.category", "m.state"];
+                let columns = &["m.project", "m.category"];
                 let runs = runs.collect();
                 all.push(AgeIndex::of_memory("memory_by_project", columns, runs));
             }
             (ProjectSet::All, Some(category)) => {
                 let runs = vec![vec![category.name().to_owned()]];
-                let columns = &["m.category", "m.state"];
+                let columns = &["m.category"];
                 all.push(AgeIndex::of_memory("memory_by_category", columns, runs));
             }
             (ProjectSet::All, None) if all.is_empty() => {
                 let runs = vec![Vec::new()];
-                all.push(AgeIndex::of_memory("memory_by_age", &["m.state"], runs));
+                all.push(AgeIndex::of_memory("memory_by_age", &[], runs));
             }
             (ProjectSet::All, None) => {}
         }

@@ -1,14 +1,16 @@
 //! The features of a memory and its neighborhood for ranking, written with the memory
 //! and read by its id. Migration 0013 has the tables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
+use super::rows::Condition;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, apart_from};
+use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, ThreadPosition, apart_from};
 use crate::store::memory::{Candidate, Memory, MemoryId, Surroundings};
 use crate::text::features::{Features, QuestionMark, features, numbered_of};
 
@@ -183,49 +185,105 @@ struct Block {
     pairs: f32,
 }
 
+/// What [`Reader::candidate`] reads of `memory_feature f` and `memory m`.
+const READ: &str = "f.thread_id, f.words, f.question, f.time_word, f.day, f.label, f.numbered, \
+                    m.said_at";
+
 impl Reader {
-    pub(crate) fn candidate(
+    /// Candidates at these places, in their order.
+    pub(crate) fn of_ids(
         &mut self,
         file: &Connection,
-        id: MemoryId,
-        thread: u32,
+        places: &BTreeMap<MemoryId, ThreadPosition>,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let sql = format!(
+            "SELECT f.memory_id, {READ} FROM json_each(?) each \
+             CROSS JOIN memory_feature f ON f.memory_id = each.value \
+             CROSS JOIN memory m ON m.id = f.memory_id"
+        );
+        let ids: Vec<&MemoryId> = places.keys().collect();
+        let mut statement = file.prepare_cached(&sql)?;
+        let mut rows = statement.query([serde_json::json!(ids).to_string()])?;
+        let mut found: BTreeMap<MemoryId, Candidate> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            if let Some(place) = places.get(&id) {
+                found.insert(id, self.candidate(file, row, 1, place.1)?);
+            }
+        }
+        let each = places.iter().map(|(id, (thread, position))| Candidate {
+            id: *id,
+            thread: *thread,
+            position: *position,
+            ..found.remove(id).unwrap_or_default()
+        });
+        Ok(each.collect())
+    }
+
+    /// Candidates of a thread at these positions that pass `condition`.
+    pub(crate) fn at_positions(
+        &mut self,
+        file: &Connection,
+        condition: &Condition,
+        (thread, name): (u32, &str),
+        positions: &RangeInclusive<i64>,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let sql = format!(
+            "SELECT m.id, m.position, {READ} FROM memory m INDEXED BY memory_by_thread \
+             CROSS JOIN memory_feature f ON f.memory_id = m.id \
+             WHERE m.thread = ? AND m.position BETWEEN ? AND ? AND {}",
+            condition.sql()
+        );
+        let mut statement = file.prepare_cached(&sql)?;
+        let place: [&dyn ToSql; 3] = [&name, positions.start(), positions.end()];
+        let values = condition.values().iter().map(|value| value as &dyn ToSql);
+        let mut rows = statement.query(params_from_iter(place.into_iter().chain(values)))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let position = row.get(1)?;
+            found.push(Candidate {
+                id: row.get(0)?,
+                thread,
+                position,
+                ..self.candidate(file, row, 2, position)?
+            });
+        }
+        Ok(found)
+    }
+
+    /// A candidate of [`READ`] from the column `first` on, without its place.
+    fn candidate(
+        &mut self,
+        file: &Connection,
+        row: &Row<'_>,
+        first: usize,
         position: i64,
     ) -> Result<Candidate, StoreError> {
-        let mut candidate = Candidate {
-            id,
-            thread,
-            position,
-            ..Candidate::default()
-        };
-        let mut statement = file.prepare_cached(
-            "SELECT f.thread_id, f.words, f.question, f.time_word, f.day, f.label, f.numbered, \
-             m.said_at \
-             FROM memory_feature f JOIN memory m ON m.id = f.memory_id WHERE f.memory_id = ?",
-        )?;
-        let mut rows = statement.query([id])?;
-        let Some(row) = rows.next()? else {
-            return Ok(candidate);
-        };
-        let thread_id: i64 = row.get(0)?;
-        let numbered: Option<String> = row.get(6)?;
-        candidate.features = Features {
-            words: row.get(1)?,
-            question: match row.get(2)? {
+        let thread: i64 = row.get(first)?;
+        let numbered = row.get::<_, Option<String>>(first + 6)?;
+        let features = Features {
+            words: row.get(first + 1)?,
+            question: match row.get(first + 2)? {
                 2 => QuestionMark::AtTheEnd,
                 1 => QuestionMark::Inside,
                 _ => QuestionMark::None,
             },
-            time_word: row.get(3)?,
-            day: row.get(4)?,
-            label: row.get(5)?,
+            time_word: row.get(first + 3)?,
+            day: row.get(first + 4)?,
+            label: row.get(first + 5)?,
             numbered: numbered_of(numbered.as_deref()),
         };
-        candidate.said_at = row.get::<_, Option<i64>>(7)?.map(Timestamp);
-        if let Some(label) = &candidate.features.label {
-            candidate.is_labelled = self.is_speaker(file, thread_id, label)?;
-        }
-        candidate.surroundings = self.surroundings(file, thread_id, position)?;
-        Ok(candidate)
+        let said_at: Option<i64> = row.get(first + 7)?;
+        Ok(Candidate {
+            is_labelled: match &features.label {
+                Some(label) => self.is_speaker(file, thread, label)?,
+                None => false,
+            },
+            surroundings: self.surroundings(file, thread, position)?,
+            features,
+            said_at: said_at.map(Timestamp),
+            ..Candidate::default()
+        })
     }
 
     fn is_speaker(

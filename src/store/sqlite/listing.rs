@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
-use super::rows::{self, Condition};
+use super::rows::{self, Condition, INDEXED_STATE};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
@@ -12,8 +12,12 @@ use crate::store::memory::{Filter, Memory, MemoryId, WHEN};
 
 /// The entries of one run, as a source and a condition.
 fn entries(index: &AgeIndex) -> (String, String) {
-    let each = index.columns.iter().map(|column| format!("{column} = ?"));
-    let run: Vec<String> = each.collect();
+    let state = match index.state {
+        "m.state" => INDEXED_STATE,
+        of_tag => of_tag,
+    };
+    let columns = index.columns.iter().chain([&state]);
+    let run: Vec<String> = columns.map(|column| format!("{column} = ?")).collect();
     (
         format!("{} INDEXED BY {}", index.table, index.name),
         run.join(" AND "),

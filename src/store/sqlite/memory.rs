@@ -232,6 +232,61 @@ mod tests {
     use crate::store::memory::Category;
     use crate::store::sqlite::connection::open_writer;
 
+    /// The tens of steps that statements of `file` take.
+    fn count_steps(file: &mut rusqlite::Connection) -> Arc<AtomicUsize> {
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = steps.clone();
+        let count = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        file.progress_handler(10, Some(count)).expect("counted");
+        steps
+    }
+
+    /// The memories beside a result are read by their places, however long its thread is.
+    #[test]
+    fn a_search_reads_as_much_of_a_long_thread_as_of_a_short_one() {
+        let cost = |memories: u32| {
+            let folder = tempfile::TempDir::new().expect("a folder");
+            let mut file = open_writer(&folder.path().join("mimo.db")).expect("opened");
+            file.execute_batch(&format!(
+                "INSERT INTO thread_talk VALUES (1, 't', {memories}, {memories}, 0, 0);
+                 WITH RECURSIVE n(n) AS
+                     (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {memories})
+                 INSERT INTO memory (id, project, category, importance, state, created_at,
+                                     updated_at, position, text_key, thread, content)
+                 SELECT n, 'global', 'fact', 0.5, 'active', n, n, n,
+                        CAST(printf('%032d', n) AS BLOB), 't', 'c' FROM n;
+                 INSERT INTO thread_block SELECT 1, id, 10, 0, 10, 0, 0 FROM memory;
+                 INSERT INTO memory_feature SELECT id, 1, 5, 1, 0, NULL, NULL, NULL FROM memory;
+                 INSERT INTO memory_words (rowid, words)
+                 SELECT id, iif(id % 40 = 9 AND id < 400, 'lantern', 'fog') FROM memory;"
+            ))
+            .expect("filled");
+            let query = CandidateQuery {
+                filter: Filter::within(
+                    &Reach::Everything,
+                    vec!["global".to_owned()],
+                    Timestamp(i64::from(memories)),
+                ),
+                words: crate::text::query_words("lantern"),
+                vector: None,
+                limit: 20,
+            };
+            let steps = count_steps(&mut file);
+            let found = recall::candidates(&file, "", &query).expect("found");
+            assert_eq!(found.keyword.len(), 10);
+            assert!(found.pool.len() > 60, "{}", found.pool.len());
+            steps.load(Ordering::Relaxed)
+        };
+        let (short, long) = (cost(500), cost(5_000));
+        assert!(
+            long <= 2 * short,
+            "{long} for a long thread, {short} for a short one"
+        );
+    }
+
     /// A listing reads about as much whichever filter leads to it, however old what passes
     /// is and however many others there are.
     #[test]
@@ -252,13 +307,7 @@ mod tests {
              UPDATE memory SET state = 'superseded' WHERE id > 11000;",
         )
         .expect("filled");
-        let steps = Arc::new(AtomicUsize::new(0));
-        let counted = steps.clone();
-        let count = move || {
-            counted.fetch_add(1, Ordering::Relaxed);
-            false
-        };
-        file.progress_handler(10, Some(count)).expect("counted");
+        let steps = count_steps(&mut file);
         let everything = Filter::within(&Reach::Everything, Vec::new(), Timestamp(20_000));
         let cost = |filter: &Filter| {
             steps.store(0, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Rows, params};
 
-use super::rows;
+use super::rows::{self, INDEXED_STATE};
 use crate::limits;
 use crate::store::memory::{MemoryId, WHEN};
 use crate::store::names::{
@@ -296,7 +296,7 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let sql = format!(
-            "SELECT id, TRUE, project FROM memory m WHERE state = 'active' \
+            "SELECT id, TRUE, project FROM memory m WHERE {INDEXED_STATE} = 'active' \
              ORDER BY {WHEN} DESC, id DESC"
         );
         let mut statement = self.file.prepare_cached(&sql)?;

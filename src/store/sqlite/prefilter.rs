@@ -4,7 +4,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::rows::{self, Condition, category_value, marks, state_value};
+use super::rows::{self, Condition, INDEXED_STATE, category_value, marks, state_value};
 use crate::limits;
 use crate::store::memory::{Filter, MemoryId, WHEN};
 use crate::store::{ProjectSet, StoreError};
@@ -60,7 +60,7 @@ fn of_category(filter: &Filter) -> Option<IdQuery> {
     filter.category.map(|category| {
         let mut condition = Condition::default();
         condition.and("m.category = ?", [category_value(category)]);
-        condition.and_in("m.state", states(filter));
+        condition.and_in(INDEXED_STATE, states(filter));
         IdQuery {
             sql: format!(
                 "SELECT m.id FROM memory m INDEXED BY memory_by_category WHERE {}",
@@ -73,7 +73,7 @@ fn of_category(filter: &Filter) -> Option<IdQuery> {
 
 fn of_time(filter: &Filter) -> Option<IdQuery> {
     let mut condition = Condition::default();
-    condition.and_in("m.state", states(filter));
+    condition.and_in(INDEXED_STATE, states(filter));
     if let Some(since) = filter.since {
         condition.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
     }

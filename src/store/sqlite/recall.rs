@@ -2,11 +2,9 @@
 //! vectors. Both apply the filter inside, so that a memory that it rejects
 //! never displaces a better result.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, Row};
 
 use super::codes::VectorSpace;
 use super::features;
@@ -16,6 +14,7 @@ use super::rows::{self, Condition};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::store::candidates::beside;
 use crate::store::memory::{Candidate, CandidateQuery, Candidates, Filter, Hit, MemoryId};
 use crate::store::{ProjectSet, StoreError};
 use crate::text::QueryWord;
@@ -58,40 +57,24 @@ fn pool(
     threads: &Threads,
 ) -> Result<Vec<Candidate>, StoreError> {
     let mut reader = features::Reader::default();
-    let mut pool: BTreeMap<MemoryId, Candidate> = BTreeMap::new();
-    let mut beside: BTreeSet<(u32, i64)> = BTreeSet::new();
-    for hits in [keyword, semantic] {
-        for (rank, hit) in hits.iter().enumerate() {
-            let candidate = match pool.entry(hit.id) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => {
-                    let (thread, position) = (hit.thread, hit.position);
-                    entry.insert(reader.candidate(file, hit.id, thread, position)?)
-                }
-            };
-            let may_talk = candidate.surroundings.questions > 0.0;
-            if may_talk && rank < limits::CANDIDATES_WITH_NEIGHBOURS_MAX {
-                let reach = limits::CANDIDATE_NEIGHBOURS_MAX;
-                let positions = hit.position - reach..=hit.position + reach;
-                beside.extend(positions.map(|position| (hit.thread, position)));
-            }
-        }
-    }
-    for candidate in pool.values() {
-        beside.remove(&(candidate.thread, candidate.position));
-    }
+    let hits = keyword.iter().chain(semantic);
+    let places = hits
+        .map(|hit| (hit.id, (hit.thread, hit.position)))
+        .collect();
+    let found = reader.of_ids(file, &places)?.into_iter();
+    let mut pool: BTreeMap<MemoryId, Candidate> = found.map(|each| (each.id, each)).collect();
+    let best = [keyword, semantic].into_iter().flat_map(|hits| {
+        let most = limits::CANDIDATES_WITH_NEIGHBOURS_MAX;
+        hits.iter().take(most).filter_map(|hit| pool.get(&hit.id))
+    });
     let condition = Condition::of(filter);
-    let sql = format!(
-        "SELECT m.id FROM memory m WHERE m.thread = ? AND m.position = ? AND {}",
-        condition.sql()
-    );
-    let mut statement = file.prepare_cached(&sql)?;
-    for (thread, position) in beside {
-        let place = [threads.name(thread), Value::Integer(position)];
-        let values = params_from_iter(place.iter().chain(condition.values()));
-        let ids = statement.query_map(values, |row| row.get(0))?;
-        for id in ids.collect::<Result<Vec<MemoryId>, _>>()? {
-            pool.insert(id, reader.candidate(file, id, thread, position)?);
+    for (thread, stretches) in beside(best) {
+        let name = threads.name(thread);
+        for positions in stretches {
+            let found = reader.at_positions(file, &condition, (thread, name), &positions)?;
+            for candidate in found {
+                pool.entry(candidate.id).or_insert(candidate);
+            }
         }
     }
     Ok(pool.into_values().collect())
@@ -130,9 +113,9 @@ fn match_words(
 struct Threads(HashMap<String, u32>);
 
 impl Threads {
-    fn name(&self, number: u32) -> Value {
+    fn name(&self, number: u32) -> &str {
         let name = self.0.iter().find(|(_, known)| **known == number);
-        name.map_or(Value::Null, |(name, _)| Value::Text(name.clone()))
+        name.map_or("", |(name, _)| name)
     }
 
     /// A hit from a row of (id, thread, position).

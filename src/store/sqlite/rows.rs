@@ -14,6 +14,9 @@ use crate::store::memory::{
 };
 use crate::store::{ProjectSet, StoreError};
 
+/// The state of `memory m` in the indexes by age of migration 0016.
+pub(super) const INDEXED_STATE: &str = "m.state || ''";
+
 /// The number of columns without those of the text.
 const COLUMNS_WITHOUT_TEXT: usize = COLUMNS.len() - 2;
 

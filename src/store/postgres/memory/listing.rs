@@ -11,7 +11,7 @@ use crate::store::postgres::values::Values;
 
 /// The runs of `index` as a table `r`, and the condition that an entry is of one.
 fn runs(index: &AgeIndex, values: &mut Values) -> (String, String) {
-    let places = 0..index.columns.len();
+    let places = 0..=index.columns.len();
     let columns = places.map(|nth| -> Vec<String> {
         let runs = index.runs.iter();
         runs.map(|run| run[nth].clone()).collect()
@@ -20,7 +20,8 @@ fn runs(index: &AgeIndex, values: &mut Values) -> (String, String) {
     let columns: Vec<String> = columns.collect();
     let names = (0..columns.len()).map(|nth| format!("c{nth}"));
     let names: Vec<String> = names.collect();
-    let is_equal = index.columns.iter().zip(&names);
+    let each = index.columns.iter().chain([&index.state]);
+    let is_equal = each.zip(&names);
     let is_equal = is_equal.map(|(column, name)| format!("{column} = r.{name}"));
     (
         format!("unnest({}) r ({})", columns.join(", "), names.join(", ")),

@@ -2,13 +2,15 @@
 //! apply the filter inside, so that a memory that it rejects never displaces a better
 //! result. What is counted for the keyword side is that of the projects searched.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use super::nearest::{self, NearestQuery, Scope};
 use super::rows::count;
-use super::surroundings::{self, ThreadPosition};
+use super::surroundings;
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::candidates::{ThreadPosition, beside};
 use crate::store::memory::{Candidate, CandidateQuery, Candidates, Filter, Hit, MemoryId};
 use crate::store::postgres::transaction::Tx;
 use crate::store::postgres::values::Values;
@@ -235,23 +237,14 @@ async fn pool(
     for candidate in surroundings::candidates(tx, &places).await? {
         pool.insert(candidate.id, candidate);
     }
-    let mut beside: BTreeSet<ThreadPosition> = BTreeSet::new();
-    for hits in [keyword, semantic] {
-        let best = hits.iter().take(limits::CANDIDATES_WITH_NEIGHBOURS_MAX);
-        for hit in best {
-            let may_talk = |candidate: &Candidate| candidate.surroundings.questions > 0.0;
-            if pool.get(&hit.id).is_some_and(may_talk) {
-                let reach = limits::CANDIDATE_NEIGHBOURS_MAX;
-                let positions = hit.position - reach..=hit.position + reach;
-                beside.extend(positions.map(|position| (hit.thread, position)));
-            }
-        }
-    }
-    for candidate in pool.values() {
-        beside.remove(&(candidate.thread, candidate.position));
-    }
-    if !beside.is_empty() {
-        let found = at_places(tx, filter, threads, &beside).await?;
+    let best = [keyword, semantic].into_iter().flat_map(|hits| {
+        let most = limits::CANDIDATES_WITH_NEIGHBOURS_MAX;
+        hits.iter().take(most).filter_map(|hit| pool.get(&hit.id))
+    });
+    let stretches = beside(best);
+    if !stretches.is_empty() {
+        let mut found = at_positions(tx, filter, threads, &stretches).await?;
+        found.retain(|(id, _)| !pool.contains_key(id));
         for candidate in surroundings::candidates(tx, &found).await? {
             pool.insert(candidate.id, candidate);
         }
@@ -259,42 +252,41 @@ async fn pool(
     Ok(pool.into_values().collect())
 }
 
-/// The memories at these places of threads that `filter` lets through.
-async fn at_places(
+/// The memories in these stretches of threads that `filter` lets through.
+async fn at_positions(
     tx: &Tx,
     filter: &Filter,
     threads: &Threads,
-    places: &BTreeSet<ThreadPosition>,
+    stretches: &BTreeMap<u32, Vec<RangeInclusive<i64>>>,
 ) -> Result<Vec<(MemoryId, ThreadPosition)>, StoreError> {
-    let names = places
-        .iter()
-        .map(|(thread, _)| threads.names[*thread as usize].clone());
+    let (mut numbers, mut names) = (Vec::new(), Vec::new());
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    for (thread, stretches) in stretches {
+        for stretch in stretches {
+            numbers.push(i64::from(*thread));
+            names.push(threads.names[*thread as usize].as_str());
+            starts.push(*stretch.start());
+            ends.push(*stretch.end());
+        }
+    }
     let mut values = Values::default();
     let sql = format!(
-        "SELECT m.id, u.number, u.position \
-         FROM unnest({}::text[], {}::bigint[], {}::bigint[]) u (thread, number, position), \
-         LATERAL (SELECT * FROM memory \
-         WHERE thread = u.thread AND position = u.position OFFSET 0) m WHERE {}",
-        values.bind(names.collect::<Vec<String>>()),
-        values.bind(
-            places
-                .iter()
-                .map(|(thread, _)| i64::from(*thread))
-                .collect::<Vec<i64>>()
-        ),
-        values.bind(
-            places
-                .iter()
-                .map(|(_, position)| *position)
-                .collect::<Vec<i64>>()
-        ),
+        "SELECT m.id, u.number, m.position \
+         FROM unnest({}::text[], {}::bigint[], {}::bigint[], {}::bigint[]) \
+         u (thread, number, first, last), \
+         LATERAL (SELECT * FROM memory WHERE thread = u.thread \
+         AND position BETWEEN u.first AND u.last OFFSET 0) m WHERE {}",
+        values.bind(names.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+        values.bind(numbers),
+        values.bind(starts),
+        values.bind(ends),
         values.passing(filter)
     );
     let rows = tx.query(&sql, &values.params()).await?;
-    let place = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(rows
         .iter()
-        .map(|row| (row.get(0), (place(row.get(1)), row.get(2))))
+        .map(|row| (row.get(0), (number(row.get(1)), row.get(2))))
         .collect())
 }
 

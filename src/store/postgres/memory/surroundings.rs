@@ -6,13 +6,10 @@ use tokio_postgres::Row;
 
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN};
+use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, ThreadPosition};
 use crate::store::memory::{Candidate, MemoryId, Surroundings};
 use crate::store::postgres::transaction::Tx;
 use crate::text::features::{Features, QuestionMark, numbered_of};
-
-/// The position of a candidate: its thread's number in the answer, and its place there.
-pub(super) type ThreadPosition = (u32, i64);
 
 /// Candidates in the order of `places`.
 pub(super) async fn candidates(

@@ -1,6 +1,7 @@
 -- A listing is read in the order of age, so every index that leads to one has the state
 -- and the age of memories behind its own columns. A tag has those of its memory; triggers
--- keep them.
+-- keep them. The state is an expression, or SQLite, which takes any equality for rare,
+-- would read all active memories where another index leads to a few; rows.rs repeats it.
 ALTER TABLE memory_tag ADD COLUMN state TEXT;
 ALTER TABLE memory_tag ADD COLUMN time INTEGER;  -- when it was said, or else recorded
 
@@ -25,10 +26,10 @@ DROP INDEX memory_by_tag;
 DROP INDEX memory_by_age;
 DROP INDEX memory_by_category;
 CREATE INDEX memory_by_tag ON memory_tag (tag, state, time DESC, memory_id DESC);
-CREATE INDEX memory_by_age ON memory (state, coalesce(said_at, created_at) DESC, id DESC);
+CREATE INDEX memory_by_age ON memory (state || '', coalesce(said_at, created_at) DESC, id DESC);
 CREATE INDEX memory_by_category
-    ON memory (category, state, coalesce(said_at, created_at) DESC, id DESC);
+    ON memory (category, state || '', coalesce(said_at, created_at) DESC, id DESC);
 CREATE INDEX memory_by_project
-    ON memory (project, category, state, coalesce(said_at, created_at) DESC, id DESC);
+    ON memory (project, category, state || '', coalesce(said_at, created_at) DESC, id DESC);
 CREATE INDEX memory_by_thread_age
-    ON memory (thread, state, coalesce(said_at, created_at) DESC, id DESC);
+    ON memory (thread, state || '', coalesce(said_at, created_at) DESC, id DESC);
