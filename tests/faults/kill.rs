@@ -78,7 +78,7 @@ fn death_at_any_written_byte_loses_no_acknowledged_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut accounts = Vec::new();
     let making = [1, 7, 9, 63, 65, 90, 131, 200, 240];
-    let storing = (0..24).map(|n| 66 + n * n * 3 + n);
+    let storing = (0..24).map(|n| 66 + n * n * 4 + n);
     for (round, blocks) in making.into_iter().chain(storing).enumerate() {
         let mut command = Command::new("/bin/sh");
         on(&mut command, folder.path());

@@ -66,7 +66,7 @@ impl PostgresStore {
     /// A transaction that sees one snapshot and changes nothing.
     async fn begin_read(&self) -> Result<Tx, StoreError> {
         let client = self.pools.reader(&self.connector).await?;
-        Ok(Tx::to_read(client))
+        Ok(Tx::read_only(client))
     }
 
     /// A transaction that begins by waiting for `locks`, which are in the order of
@@ -74,6 +74,6 @@ impl PostgresStore {
     async fn begin_write(&self, locks: &[Lock]) -> Result<Tx, StoreError> {
         let client = self.pools.writer(&self.connector).await?;
         let locks = locks::statements(locks, self.connector.schema_key());
-        Ok(Tx::to_write(client, &locks, self.stored.clone()))
+        Ok(Tx::read_write(client, &locks, self.stored.clone()))
     }
 }

@@ -31,13 +31,13 @@ pub(super) struct Tx {
 }
 
 impl Tx {
-    pub(crate) fn to_read(client: Leased) -> Tx {
+    pub(crate) fn read_only(client: Leased) -> Tx {
         let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         Tx::new(client, sql.to_owned(), None)
     }
 
     /// `locks` are statements that follow the first one.
-    pub(crate) fn to_write(client: Leased, locks: &str, stored: watch::Sender<u64>) -> Tx {
+    pub(crate) fn read_write(client: Leased, locks: &str, stored: watch::Sender<u64>) -> Tx {
         let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED{locks}");
         Tx::new(client, sql, Some(stored))
     }

@@ -257,9 +257,10 @@ fn nearest_window(
     others: &[i64],
     probes: &[Vec<f32>],
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
+    // Grouping by memory would make SQLite sort the vectors.
     let sql = format!(
-        "SELECT memory_id, 1 - min(vec_distance_cosine(vector, ?1)) FROM memory_vector \
-         WHERE {condition} AND length(vector) = length(?1) GROUP BY memory_id"
+        "SELECT memory_id, 1 - vec_distance_cosine(vector, ?1) FROM memory_vector \
+         WHERE {condition} AND length(vector) = length(?1)"
     );
     let mut statement = file.prepare_cached(&sql)?;
     let ids = Value::Text(serde_json::json!(ids).to_string());

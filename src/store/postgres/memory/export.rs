@@ -51,7 +51,7 @@ impl State {
         let tx = match &mut self.tx {
             Some(tx) => tx,
             None => {
-                let tx = Tx::to_read(self.pools.reader(&self.connector).await?);
+                let tx = Tx::read_only(self.pools.reader(&self.connector).await?);
                 // The file that it is written to may be slow.
                 tx.batch("SET LOCAL idle_in_transaction_session_timeout = 0")
                     .await?;
