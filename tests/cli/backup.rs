@@ -345,7 +345,7 @@ fn verify_names_each_kind_of_damage() {
             "1 memories have another text than was stored: 1",
         ),
         (
-            "INSERT INTO memory_tag VALUES (77, 'x')",
+            "INSERT INTO memory_tag (memory_id, tag) VALUES (77, 'x')",
             "1 tags belong to memories that do not exist: memory_tag to memory",
         ),
         (

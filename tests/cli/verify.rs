@@ -167,6 +167,10 @@ fn repair_makes_derived_data_anew() {
             Box::new(|file| block(file, "memory_vector", "vector", 400)),
         ),
         (
+            "tags of another state or age",
+            Box::new(|file| run(file, "UPDATE memory_tag SET state = 'archived'")),
+        ),
+        (
             "have no vector",
             Box::new(|file| run(file, "DELETE FROM memory_vector WHERE memory_id = 2")),
         ),

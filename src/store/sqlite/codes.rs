@@ -25,7 +25,7 @@ pub(super) struct VectorSpace {
     pub(crate) model: i64,
     dimensions: usize,
     /// The last vector with a code.
-    coded: VectorId,
+    pub(crate) coded: VectorId,
 }
 
 impl VectorSpace {

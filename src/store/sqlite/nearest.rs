@@ -49,13 +49,17 @@ pub(super) fn nearest<T>(
 ) -> Result<Vec<Vec<T>>, StoreError> {
     let least = limits::NEAREST_RESCORED_MIN.max(limit * limits::NEAREST_RESCORED_FACTOR);
     let mut answers: Vec<Vec<T>> = wanted.iter().map(|_| Vec::new()).collect();
+    // More exact cosines take no longer than the codes that they save comparing.
+    let codes = usize::try_from(space.coded).unwrap_or(0);
+    let compared = least + codes / limits::NEAREST_CODES_A_COSINE;
+    let compared = compared.min(limits::NEAREST_COMPARED_MAX.max(least));
     let uncoded = space.uncoded(file)?;
     let mut open: Vec<usize> = Vec::new();
     // The vectors of the memories that can pass, where that is known.
     let mut among: Vec<Option<Vec<VectorId>>> = Vec::new();
     for (nth, each) in wanted.iter().enumerate() {
         if let Some(few) = each.among
-            && few.len() <= least
+            && few.len() <= compared
         {
             let scores = similarities(file, space, few, each.vectors)?;
             answers[nth] = admit(file, each.filter, scores, threshold, limit, &mut take)?.items;

@@ -34,7 +34,7 @@ fn database_file_is_private_and_has_our_application_id() {
             .expect(name)
     };
     assert_eq!(pragma("application_id"), 0x4d69_6d6f);
-    assert_eq!(pragma("user_version"), 15);
+    assert_eq!(pragma("user_version"), 16);
     assert_eq!(pragma("page_size"), 8192);
     let mode: String = file
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
