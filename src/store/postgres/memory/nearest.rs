@@ -34,7 +34,18 @@ pub(super) struct NearMemory {
     pub(crate) score: f32,
     pub(crate) thread: String,
     pub(crate) position: i64,
-    passes: bool,
+}
+
+/// The nearest memories that pass the filter, of those with the nearest vectors.
+struct Shortlist {
+    found: Vec<NearMemory>,
+    /// Vectors that were compared exactly.
+    compared: usize,
+    /// Their memories.
+    memories: usize,
+    /// How many of these were considered: up to the last one found, or, if there are fewer
+    /// than wanted, all that reach the threshold.
+    depth: usize,
 }
 
 /// The vectors of one model.
@@ -151,29 +162,26 @@ pub(super) async fn nearest(
     let mut path = path(tx, space, scope, least).await?;
     let mut keep = least;
     loop {
-        let (compared, all) = shortlist(tx, space, wanted, scope, keep, path).await?;
-        let is_short = compared < keep;
+        let list = shortlist(tx, space, wanted, scope, keep, path).await?;
+        let is_short = list.compared < keep;
         // The index gives up before it has seen every vector.
         if is_short && path == Path::Index {
             path = Path::Exact;
             continue;
         }
-        let memories = all.len();
-        let (found, depth) = admit(all, wanted);
         // Twice as many were compared as the results needed, so a memory beyond the
         // shortlist is unlikely to be nearer.
-        if is_short || depth * 2 <= memories {
-            return Ok(found);
+        if is_short || list.depth * 2 <= list.memories {
+            return Ok(list.found);
         }
         if keep == least
             && let Some(few) = passing(tx, wanted.filter).await?
         {
-            let scores = cosines(tx, space, wanted, &few).await?;
-            return Ok(admit(scores, wanted).0);
+            return cosines(tx, space, wanted, &few).await;
         }
         NEAREST_WIDENED.add((), 1);
-        let next = next_depth(found.len(), depth, wanted.limit).saturating_mul(keep);
-        keep = (next / memories.max(1)).clamp(
+        let next = next_depth(list.found.len(), list.depth, wanted.limit).saturating_mul(keep);
+        keep = (next / list.memories.max(1)).clamp(
             keep + 1,
             keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH),
         );
@@ -208,8 +216,8 @@ async fn path(
     }
 }
 
-/// The `keep` vectors nearest to each window, and the memories of all of them, best
-/// first. Also the least number of vectors that a window found.
+/// The nearest memories of the `keep` vectors nearest to each window. The figures are those
+/// of the window that found least.
 async fn shortlist(
     tx: &Tx,
     space: &VectorSpace,
@@ -217,36 +225,67 @@ async fn shortlist(
     scope: &Scope,
     keep: usize,
     path: Path,
-) -> Result<(usize, Vec<NearMemory>), StoreError> {
+) -> Result<Shortlist, StoreError> {
     let VectorSpace { model, dimensions } = space;
     // The expression decides whether the index can be used.
     let near = match path {
         Path::Exact => "v.near".to_owned(),
         Path::Index => format!("v.{}", space.indexed()),
     };
-    let (mut fewest, mut best) = (usize::MAX, HashMap::new());
+    let mut best = HashMap::new();
+    let mut list = Shortlist {
+        found: Vec::new(),
+        compared: usize::MAX,
+        memories: usize::MAX,
+        depth: 0,
+    };
     for vector in wanted.vectors {
         let mut values = Values::default();
         let probe = values.bind(Vector::from(vector.clone()));
         let projects = values.bind(scope.projects.clone());
         let keep = values.bind(count(keep));
+        let threshold = values.bind(wanted.threshold);
+        let limit = values.bind(count(wanted.limit));
+        // As in `recall.rs`, each OFFSET keeps the order of the work: no more memories are
+        // looked up than it takes to find enough that pass.
         let sql = format!(
             "WITH near AS MATERIALIZED (SELECT v.memory_id, v.vector FROM memory_vector v \
              WHERE v.model_id = {model} AND v.project = ANY ({projects}) \
              ORDER BY {near} <=> {probe}::vector::halfvec({dimensions}) LIMIT {keep}), \
-             best AS (SELECT memory_id, max(1 - (vector <=> {probe})) AS score FROM near \
-             GROUP BY memory_id) \
-             SELECT m.id, b.score::real, m.thread, m.position, {passes}, \
-             (SELECT count(*) FROM near) FROM best b JOIN memory m ON m.id = b.memory_id \
-             WHERE b.score <> 'NaN'",
+             best AS MATERIALIZED (SELECT memory_id, score, \
+             row_number() OVER (ORDER BY score DESC, memory_id) AS rank \
+             FROM (SELECT memory_id, max(1 - (vector <=> {probe}))::real AS score FROM near \
+             GROUP BY memory_id) each WHERE score <> 'NaN'), \
+             reached AS (SELECT * FROM best WHERE score >= {threshold}) \
+             (SELECT b.memory_id, b.score, m.thread, m.position, b.rank \
+             FROM (SELECT * FROM reached ORDER BY rank OFFSET 0) b, \
+             LATERAL (SELECT m.thread, m.position \
+             FROM (SELECT * FROM memory WHERE id = b.memory_id OFFSET 0) m \
+             WHERE {passes} OFFSET 0) m ORDER BY b.rank LIMIT {limit}) \
+             UNION ALL SELECT (SELECT count(*) FROM near), NULL, NULL, \
+             (SELECT count(*) FROM reached), (SELECT count(*) FROM best)",
             passes = values.passing(wanted.filter)
         );
         let rows = tx.query(&sql, &values.params()).await?;
-        let compared = rows.first().map_or(0, |row| row.get::<_, i64>(5));
-        fewest = fewest.min(usize::try_from(compared).unwrap_or(0));
-        keep_best(&mut best, rows.iter().map(near_from));
+        let number = |value: i64| usize::try_from(value).unwrap_or(0);
+        let (found, counts): (Vec<&Row>, Vec<&Row>) = rows
+            .iter()
+            .partition(|row| row.get::<_, Option<f32>>(1).is_some());
+        let Some(counts) = counts.first() else {
+            return Err(StoreError::Abandoned);
+        };
+        let depth = match found.last() {
+            Some(last) if found.len() == wanted.limit => last.get(4),
+            _ => counts.get(3),
+        };
+        list.compared = list.compared.min(number(counts.get(0)));
+        list.memories = list.memories.min(number(counts.get(4)));
+        list.depth = list.depth.max(number(depth));
+        keep_best(&mut best, found.into_iter().map(near_from));
     }
-    Ok((fewest, sorted(best)))
+    list.found = sorted(best);
+    list.found.truncate(wanted.limit);
+    Ok(list)
 }
 
 fn near_from(row: &Row) -> NearMemory {
@@ -255,7 +294,6 @@ fn near_from(row: &Row) -> NearMemory {
         score: row.get(1),
         thread: row.get(2),
         position: row.get(3),
-        passes: row.get(4),
     }
 }
 
@@ -278,26 +316,6 @@ fn sorted(best: HashMap<MemoryId, NearMemory>) -> Vec<NearMemory> {
     all
 }
 
-/// Those that the filter lets through, up to the limit, and how many were considered:
-/// up to the last one, or, if there are fewer than wanted, all that reach the threshold.
-fn admit(all: Vec<NearMemory>, wanted: &NearestQuery<'_>) -> (Vec<NearMemory>, usize) {
-    let mut items = Vec::new();
-    let mut depth = 0;
-    let near = all
-        .into_iter()
-        .take_while(|near| near.score >= wanted.threshold);
-    for near in near {
-        if items.len() == wanted.limit {
-            break;
-        }
-        depth += 1;
-        if near.passes {
-            items.push(near);
-        }
-    }
-    (items, depth)
-}
-
 /// The memories that `filter` lets through, if they are few.
 async fn passing(tx: &Tx, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let most = limits::NEAREST_COMPARED_MAX;
@@ -314,14 +332,14 @@ async fn passing(tx: &Tx, filter: &Filter) -> Result<Option<Vec<MemoryId>>, Stor
     Ok((ids.len() <= most).then_some(ids))
 }
 
-/// These memories, which all pass the filter, best first.
+/// The nearest of these memories, which all pass the filter.
 async fn cosines(
     tx: &Tx,
     space: &VectorSpace,
     wanted: &NearestQuery<'_>,
     ids: &[MemoryId],
 ) -> Result<Vec<NearMemory>, StoreError> {
-    let sql = "SELECT m.id, b.score::real, m.thread, m.position, true FROM \
+    let sql = "SELECT m.id, b.score::real, m.thread, m.position FROM \
                (SELECT memory_id, max(1 - (vector <=> $1)) AS score FROM memory_vector \
                WHERE memory_id = ANY ($2) AND model_id = $3 GROUP BY memory_id) b \
                JOIN memory m ON m.id = b.memory_id WHERE b.score <> 'NaN'";
@@ -331,7 +349,10 @@ async fn cosines(
         let rows = tx.query(sql, &[&probe, &ids, &space.model]).await?;
         keep_best(&mut best, rows.iter().map(near_from));
     }
-    Ok(sorted(best))
+    let mut found = sorted(best);
+    found.retain(|near| near.score >= wanted.threshold);
+    found.truncate(wanted.limit);
+    Ok(found)
 }
 
 /// See `MemoryStore::similarities`.
