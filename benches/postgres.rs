@@ -4,8 +4,8 @@
 //! are in no figure. Each figure is one line of JSON, in milliseconds.
 //!
 //! Measured on 2026-11-27, release profile, at 100,000 memories, p50 in ms: both sides 38
-//! and by hand 24, the semantic side 18 and the same index by hand 12, the keyword side
-//! 6.3 and BM25 by hand 3.4, storing one 4.4 and its rows by hand 3.6. The two of a pair
+//! and by hand 28, the semantic side 18 and the same index by hand 14, the keyword side
+//! 6.8 and BM25 by hand 3.6, storing one 4.7 and its rows by hand 4.2. The two of a pair
 //! take turns in coming first: the second finds in the server's memory what the first has
 //! read (the index by hand took 31 when it always came after the scan).
 //! A search takes longer than by hand because it reads the filter's columns and what the
